@@ -11,7 +11,7 @@ from ..core.errors import UnknownNameError
 from .console import Console
 from .options import AsJson, Quiet
 
-KINDS = ("recipe", "dataset", "rules", "mapping", "chain")
+KINDS = ("recipe", "dataset", "rules", "mapping", "chain", "alarms")
 
 
 def schema(
@@ -73,4 +73,8 @@ def _load_model(kind: str) -> Any:
         from ..inference.refiner import ChainFile
 
         return ChainFile
+    if kind == "alarms":
+        from ..serving.watch.alarmfile import AlarmFile
+
+        return AlarmFile
     raise UnknownNameError("schema", kind, KINDS)

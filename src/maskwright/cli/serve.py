@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..serving.jobs.supervisor import JobOptions
     from ..serving.limits import Limits
     from ..serving.modelprocess.process import ModelChoice
+    from ..serving.watch.keeper import KeepOptions
     from ..serving.watch.watching import WatchOptions
 
 Models = Annotated[
@@ -89,6 +90,10 @@ Keep = Annotated[
 KeepIn = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where --keep keeps them.")]
 KeepQuota = Annotated[int, typer.Option(metavar="GIB", help="Disk of kept images.", min=1)]
 
+Alarms = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="alarms.yaml: who is told of what.")
+]
+
 
 class _How(TypedDict):
     """How the process of each model opens it."""
@@ -128,6 +133,7 @@ def serve(
     keep: Keep = None,
     keep_in: KeepIn = None,
     keep_quota: KeepQuota = 5,
+    alarms: Alarms = None,
     certificate: Certificate = None,
     key: Key = None,
     drain: Drain = 5,
@@ -152,7 +158,7 @@ def serve(
         limits=_limit(max_body, max_pixels, queue, timeout),
         swap_from=swap_from,
         jobs=_choose_jobs(jobs, job_quota, job_keep, job_workers),
-        watch=_choose_watch(store, retain, keep, keep_in, keep_quota),
+        watch=_choose_watch(store, retain, alarms, _choose_kept(keep, keep_in, keep_quota)),
     )
     announce = partial(_announce, Console(as_json=as_json, quiet=quiet))
     log = ignore if quiet else write_log
@@ -190,28 +196,43 @@ def _choose_jobs(
     )
 
 
-def _choose_watch(
-    store: str | None, retain: str, keep: str | None, folder: Path | None, quota_gib: int
-) -> "WatchOptions | None":
-    """Where rows and images go; None for no rows."""
-    from ..core.duration import budget_seconds
-    from ..core.errors import ConfigError
+def _choose_kept(
+    share: str | None, folder: Path | None, quota_gib: int
+) -> "KeepOptions | None":
+    """Which images are kept, and where; None for none."""
     from ..core.files import find_state_folder
     from ..serving.watch.keeper import KeepOptions
+
+    if share is None:
+        return None
+    return KeepOptions(
+        folder=folder or find_state_folder() / "kept",
+        share=parse_share(share, option="--keep"),
+        quota_bytes=quota_gib << 30,
+    )
+
+
+def _choose_watch(
+    store: str | None, retain: str, alarms: Path | None, keep: "KeepOptions | None"
+) -> "WatchOptions | None":
+    """Where rows go, and who is told of what; None for no rows."""
+    from ..core.duration import budget_seconds
+    from ..core.errors import ConfigError
+    from ..serving.watch.alarmfile import AlarmFile, read_alarm_file
     from ..serving.watch.watching import WatchOptions
     from ..store.place import find_default_store
 
     rows_s = budget_seconds(retain, option="--retain") or 0.0
     if store == "none":
-        if keep is not None:
-            raise ConfigError("--keep: images are kept with their rows; leave out --store none")
+        if keep is not None or alarms is not None:
+            raise ConfigError("--keep and --alarms need rows; leave out --store none")
         return None
-    kept = None
-    if keep is not None:
-        folder = folder or find_state_folder() / "kept"
-        share = parse_share(keep, option="--keep")
-        kept = KeepOptions(folder=folder, share=share, quota_bytes=quota_gib << 30)
-    return WatchOptions(store=store or find_default_store(), keep=kept, rows_s=rows_s)
+    return WatchOptions(
+        store=store or find_default_store(),
+        keep=keep,
+        rows_s=rows_s,
+        alarms=AlarmFile() if alarms is None else read_alarm_file(alarms),
+    )
 
 
 def _list_choices(

@@ -44,14 +44,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """Which records: those of a Bundle and of a source, where given, from `since` to `until`.
+    """Which records: those of a Bundle and of a scope, where given, from `since` to `until`.
 
-    `after` chooses those with a larger number, `reference` those of the reference or the
-    others, `scored` those with truth, and `kept` those with files.
+    A scope is a source, or what stands before a `/` in several. `after` chooses those with a
+    larger number, `reference` those of the reference or the others, `scored` those with truth,
+    and `kept` those with files.
     """
 
     bundle: str | None = None
-    source: str | None = None
+    scope: str = ""
     since: float | None = None
     until: float | None = None
     after: int | None = None
@@ -106,6 +107,18 @@ def list_sources(connection: Connection, bundle: str) -> list[str]:
     return sorted(connection.execute(query).scalars())
 
 
+def list_last_times(connection: Connection) -> list[tuple[tuple[str, str, str], float]]:
+    """When each source of the newest Bundle of each model has sent its last image."""
+    table = tables.record
+    newest = dict(reversed(list_bundles(connection)))
+    query = select(table.c.source, func.max(table.c.at).label("last")).group_by(table.c.source)
+    return [
+        ((model, bundle, row.source), row.last)
+        for model, bundle in newest.items()
+        for row in connection.execute(query.where(table.c.bundle == bundle))
+    ]
+
+
 def find_records(connection: Connection, key: str) -> list[Record]:
     """The records of one key, the newest first."""
     table = tables.record
@@ -149,8 +162,9 @@ def _choose(query: Select[Any], chosen: Chosen) -> Select[Any]:
     table = tables.record.c
     if chosen.bundle is not None:
         query = query.where(table.bundle == chosen.bundle)
-    if chosen.source is not None:
-        query = query.where(table.source == chosen.source)
+    if chosen.scope:
+        inside = table.source.startswith(f"{chosen.scope}/", autoescape=True)
+        query = query.where((table.source == chosen.scope) | inside)
     if chosen.since is not None:
         query = query.where(table.at >= chosen.since)
     if chosen.until is not None:

@@ -112,7 +112,7 @@ class Webhook:
             if self._is_late.is_set():
                 self._fail(self.reason or "the stream ended before they were sent")
                 return
-            reason, is_final = self._post(content)
+            reason, is_final = post_json(self.url, content, self.timeout_s)
             if not reason:
                 self.num_sent += 1
                 return
@@ -121,29 +121,33 @@ class Webhook:
             (self.sleep or self._is_late.wait)(pause_s)
         self._fail(reason)
 
-    def _post(self, content: bytes) -> tuple[str, bool]:
-        """Try once; the reason of a failure, and whether another attempt is of no use."""
-        parts = urlsplit(self.url)
-        login, _, host = parts.netloc.rpartition("@")
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": f"maskwright/{version('maskwright')}",
-        }
-        if login:
-            headers["Authorization"] = f"Basic {b64encode(unquote(login).encode()).decode()}"
-        address = parts._replace(netloc=host, fragment="").geturl()
-        request = Request(address, data=content, headers=headers, method="POST")  # noqa: S310  # http or https, checked above
-        try:
-            with build_opener(_NoRedirect).open(request, timeout=self.timeout_s) as answer:
-                answer.read(1)
-        except HTTPError as error:
-            error.close()
-            is_final = error.code < 500 and error.code not in _AGAIN
-            return f"answered {error.code}", is_final
-        except (OSError, HTTPException, ValueError) as error:
-            return first_line(getattr(error, "reason", None) or error), False
-        return "", False
-
     def _fail(self, reason: str) -> None:
         self.num_failed += 1
         self.reason = reason
+
+
+def post_json(url: str, content: bytes, timeout_s: float) -> tuple[str, bool]:
+    """Post a document once; the reason of a failure, and whether another attempt is of no use.
+
+    `url` is http or https. A user and a password in it are sent as HTTP Basic.
+    """
+    parts = urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": f"maskwright/{version('maskwright')}",
+    }
+    if login:
+        headers["Authorization"] = f"Basic {b64encode(unquote(login).encode()).decode()}"
+    address = parts._replace(netloc=host, fragment="").geturl()
+    request = Request(address, data=content, headers=headers, method="POST")  # noqa: S310  # http or https, as required
+    try:
+        with build_opener(_NoRedirect).open(request, timeout=timeout_s) as answer:
+            answer.read(1)
+    except HTTPError as error:
+        error.close()
+        is_final = error.code < 500 and error.code not in _AGAIN
+        return f"answered {error.code}", is_final
+    except (OSError, HTTPException, ValueError) as error:
+        return first_line(getattr(error, "reason", None) or error), False
+    return "", False

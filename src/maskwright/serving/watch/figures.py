@@ -62,12 +62,10 @@ def gather_figures(database: Database, judge: Judge, query: Mapping[str, str]) -
         alarms = list_alarms(
             connection, most=MOST_ALARMS, since=now - LENGTHS[view.length].seconds
         )
-        kept = Chosen(bundle=view.bundle, since=view.start, until=view.end, kept=True)
-        worst = [
-            record
-            for record in list_uncertain(connection, kept, 4 * MOST_IMAGES)
-            if view.shows(record.source)
-        ]
+        kept = Chosen(
+            bundle=view.bundle, scope=view.scope, since=view.start, until=view.end, kept=True
+        )
+        worst = list_uncertain(connection, kept, MOST_IMAGES)
         columns = read_columns(connection, view)
         sources = list_sources(connection, view.bundle)
         dead = list_dead(connection, most=5)
@@ -81,7 +79,7 @@ def gather_figures(database: Database, judge: Judge, query: Mapping[str, str]) -
         bands=_find_bands(judged, columns),
         alarms=alarms,
         dead=dead,
-        worst=worst[:MOST_IMAGES],
+        worst=worst,
     )
 
 

@@ -2,7 +2,7 @@
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...core.observation import measure_uncertainty
@@ -11,6 +11,8 @@ from ...store.records import Record
 from ..log import Log
 from ..messages import RAW, Outcome, Task
 from ..models import Version
+from .alarmfile import AlarmFile
+from .alarmist import Alarmist
 from .judge import Judge
 from .keeper import Keeper, KeepOptions, KeptFiles
 from .origin import Origin
@@ -18,20 +20,22 @@ from .recorder import Failure, Recorder
 from .retention import forget_old
 from .rounds import Rounds
 
-_JUDGE_S, _SAVE_S, _FORGET_S = 15.0, 300.0, 3600.0
+_JUDGE_S, _SAVE_S, _FORGET_S, _CHECK_S, _SEND_S = 15.0, 300.0, 3600.0, 60.0, 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchOptions:
     """Where rows go, by a path or a URL, for how long, and which images are kept.
 
-    Without `records` rows are only read: a server of models writes them.
+    Without `records` rows are only read: a server of models writes them. `alarms` says what is
+    an alarm beside drift, and who is told.
     """
 
     store: Path | str
     keep: KeepOptions | None = None
     rows_s: float = 30 * 86_400.0
     records: bool = True
+    alarms: AlarmFile = field(default_factory=AlarmFile)
 
 
 class Watch:
@@ -54,7 +58,8 @@ class Watch:
             self.keeper.open()
         self.database = Database.open(self._options.store)
         self._stack.callback(self.database.close)
-        self.judge = Judge(self.database)
+        alarmist = Alarmist(self.database, self._options.alarms)
+        self.judge = Judge(self.database, alarmist.report)
         self.recorder = Recorder(self.database, self._log, self.keeper)
         rounds = Rounds(self._log)
         rounds.add(_JUDGE_S, self.judge.look)
@@ -63,9 +68,13 @@ class Watch:
             self.recorder.start()
             self._stack.callback(self.recorder.stop)
             rounds.add(_FORGET_S, self._forget)
-        rounds.start()
+            rounds.add(_CHECK_S, alarmist.check_service)
+        sending = Rounds(self._log)  # which waits for others
+        sending.add(_SEND_S, alarmist.deliver)
         self._stack.callback(self.judge.save)
-        self._stack.callback(rounds.stop)
+        for each in (rounds, sending):
+            each.start()
+            self._stack.callback(each.stop)
 
     def describe(self) -> list[str]:
         """Lines on the store for the dashboard."""

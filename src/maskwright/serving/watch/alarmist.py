@@ -1,0 +1,203 @@
+"""Alarmist: raises alarms of drift and of the server, and sends each new one by its channels.
+
+A delivery that fails is tried again after half a minute, two, ten, an hour and six; then it is
+dead: it stays in the store, and the dashboard shows why. Of several servers with one store, one
+sends each.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import urlencode
+
+from ...core.observation import TITLES
+from ...monitoring.monitor import Status
+from ...monitoring.window import Window, add_windows
+from ...pages.timechart import format_unit
+from ...store.alarms import (
+    ALARM,
+    DEAD,
+    SENT,
+    WAITING,
+    WARNING,
+    Delivery,
+    add_deliveries,
+    change_delivery,
+    end_alarm,
+    find_alarm,
+    list_due,
+    raise_alarm,
+)
+from ...store.database import Connection, Database
+from ...store.records import Chosen, list_last_times, list_uncertain
+from ...store.windows import MINUTE_S, Span, list_windows
+from .alarmfile import AlarmFile
+from .channels import describe_alarm, send
+from .judge import Judged, Statuses
+
+_PAUSES_S = (30.0, 120.0, 600.0, 3600.0, 6 * 3600.0)
+_CLAIM_S = 120.0
+_LOOK_BACK_S = 600.0
+_LEAST_REQUESTS = 20
+_NUM_EXAMPLES, _EXAMPLES_S = 3, 3600.0
+_LEVELS = (WARNING, ALARM)
+
+
+class Alarmist:
+    """What a server tells its operators; each method is called again and again."""
+
+    def __init__(self, database: Database, file: AlarmFile) -> None:
+        self._database = database
+        self._file = file
+        self._channels = {channel.title: channel for channel in file.channels}
+        self._open: set[str] = set()
+
+    def report(self, judged: Judged, before: Statuses) -> None:
+        """Raise and end the alarms of one Bundle, by the states of its scopes."""
+        for scope, status in judged.statuses.items():
+            topic = f"drift {judged.bundle} {scope}"
+            known = before.get(scope)
+            if known is not None and known.state == status.state:
+                continue
+            if status.state in _LEVELS:
+                document = _describe_drift(judged, status)
+                self._raise(topic, status.state, document, judged.bundle, scope)
+            else:
+                self._end(topic)
+
+    def check_service(self) -> None:
+        """Raise and end the alarms of failing and slow requests, and of silent sources."""
+        now = time.time()
+        with self._database.read() as connection:
+            since = (now - _LOOK_BACK_S) // MINUTE_S * MINUTE_S
+            recent = _read_recent(connection, since)
+            last = list_last_times(connection) if self._file.silence_s else []
+        for (model, bundle), window in recent.items():
+            for kind, problem in self._judge_window(window):
+                title = f"{problem[0]}: {model}"
+                self._settle(f"{kind} {bundle}", title, problem[1], bundle, "")
+        for (model, bundle, source), at in last:
+            quiet_s = now - at
+            limit_s = self._file.silence_s or 0.0
+            text = f"no image for {quiet_s / 60:.0f} minutes" if quiet_s > limit_s else ""
+            title = f"{source or model} is silent"
+            self._settle(f"silence {bundle} {source}", title, text, bundle, source)
+
+    def deliver(self) -> None:
+        """Send what is due."""
+        now = time.time()
+        with self._database.write() as connection:
+            due = list_due(connection, now)
+            for one in due:  # no other server sends it while this one does
+                change_delivery(connection, one.n, due=now + _CLAIM_S)
+        for one in due:
+            reason, is_final = self._send(one)
+            with self._database.write() as connection:
+                change_delivery(
+                    connection, one.n, **_settle_delivery(one, reason, is_final=is_final)
+                )
+
+    def _judge_window(self, window: Window) -> Iterator[tuple[str, tuple[str, str]]]:
+        """Each kind of alarm with its title and its text, "" where all is well."""
+        num = window.num + window.failed
+        if num < _LEAST_REQUESTS:
+            return
+        if self._file.failed_share is not None:
+            share = window.failed / num
+            text = f"{format_unit(share, 'share')} of {num:,} requests in ten minutes failed"
+            yield "failed", ("Requests fail", text if share > self._file.failed_share else "")
+        if self._file.seconds is not None and window.num:
+            p95 = window.find_quantile(0.95)
+            text = f"95 % within {format_unit(p95, 'seconds')}, in ten minutes"
+            yield "seconds", ("Requests are slow", text if p95 > self._file.seconds else "")
+
+    def _settle(self, topic: str, title: str, text: str, bundle: str, scope: str) -> None:
+        """Raise an alarm of the server where there is a text, else end it."""
+        if text and topic not in self._open:
+            self._open.add(topic)
+            self._raise(topic, ALARM, {"title": title, "text": text}, bundle, scope)
+        elif not text and topic in self._open:
+            self._open.discard(topic)
+            self._end(topic)
+
+    def _raise(
+        self, topic: str, level: str, document: Mapping[str, object], bundle: str, scope: str
+    ) -> None:
+        now = time.time()
+        query = urlencode({"span": "24h", "bundle": bundle, "source": scope})
+        with self._database.write() as connection:
+            whole = {
+                **document,
+                "view": f"/watch?{query}",
+                "examples": _list_examples(connection, bundle, scope, now),
+            }
+            number = raise_alarm(connection, topic, level, whole, now)
+            is_sent = level == ALARM or self._file.drift == WARNING
+            if number is not None and is_sent:
+                add_deliveries(connection, number, self._channels, now)
+
+    def _end(self, topic: str) -> None:
+        with self._database.write() as connection:
+            end_alarm(connection, topic, time.time())
+
+    def _send(self, one: Delivery) -> tuple[str, bool]:
+        with self._database.read() as connection:
+            alarm = find_alarm(connection, one.alarm)
+        channel = self._channels.get(one.channel)
+        if channel is None or alarm is None:
+            return "no channel of this name in alarms.yaml", True
+        return send(channel, describe_alarm(alarm, self._file.link.rstrip("/")))
+
+
+def _settle_delivery(one: Delivery, reason: str, *, is_final: bool) -> Mapping[str, object]:
+    """The columns of a delivery after an attempt."""
+    if not reason:
+        return {"state": SENT, "error": ""}
+    if is_final or one.attempts >= len(_PAUSES_S):
+        return {"state": DEAD, "attempts": one.attempts + 1, "error": reason}
+    due = time.time() + _PAUSES_S[one.attempts]
+    return {"state": WAITING, "attempts": one.attempts + 1, "due": due, "error": reason}
+
+
+def _read_recent(connection: Connection, since: float) -> dict[tuple[str, str], Window]:
+    """The sums of each model and Bundle since a time."""
+    found: dict[tuple[str, str], list[Window]] = {}
+    spans: Iterator[tuple[Span, Mapping[str, object]]] = list_windows(connection, since=since)
+    for span, document in spans:
+        window = Window.from_json(document, where="the store")
+        found.setdefault((span.model, span.bundle), []).append(window)
+    return {key: add_windows(windows) for key, windows in found.items()}
+
+
+def _describe_drift(judged: Judged, status: Status) -> dict[str, object]:
+    where = f" of {status.scope}" if status.scope else ""
+    what = "have changed" if status.state == ALARM else "may be changing"
+    families: Sequence[str] = () if status.change is None else status.change.families
+    named = [TITLES.get(name, name) for name in families]
+    effects = (
+        []
+        if status.change is None
+        else [
+            f"{each[0].name} {each[0].before:.3g} -> {each[0].after:.3g}"
+            for each in status.change.effects.values()
+            if each
+        ]
+    )
+    text = "; ".join((", ".join(named), *effects)) if named else "no family stands out yet"
+    return {"title": f"The images{where} that {judged.model} sees {what}", "text": text}
+
+
+def _list_examples(
+    connection: Connection, bundle: str, scope: str, now: float
+) -> list[dict[str, object]]:
+    """The images of the last hour of which the model is least sure."""
+    chosen = Chosen(bundle=bundle, scope=scope, since=now - _EXAMPLES_S)
+    return [
+        {
+            "key": record.key,
+            "source": record.source,
+            "at": record.at,
+            "confidence": round(1 - record.uncertainty, 4),
+            "image": record.image,
+        }
+        for record in list_uncertain(connection, chosen, _NUM_EXAMPLES)
+    ]

@@ -1,0 +1,101 @@
+"""Channels: send one alarm once, by HTTP, by mail or by a command."""
+
+import json
+import os
+import smtplib
+import ssl
+import subprocess
+from collections.abc import Mapping
+from email.message import EmailMessage
+
+from ...core.errors import first_line
+from ...core.versioned import Document
+from ...measurement.events.webhook import post_json
+from ...store.alarms import Alarm
+from .alarmfile import Channel
+
+_TIMEOUT_S, _COMMAND_S = 10.0, 30.0
+
+
+def describe_alarm(alarm: Alarm, link: str) -> Document:
+    """What a channel is given: `text` is for people, all else for programs."""
+    document = alarm.document
+    text = f"{alarm.level}: {document.get('title', alarm.topic)}. {document.get('text', '')}"
+    return {
+        "alarm": alarm.n,
+        "level": alarm.level,
+        "topic": alarm.topic,
+        "began_s": alarm.began,
+        "text": text.strip(),
+        "examples": list(document.get("examples", [])),
+        "link": f"{link}{document.get('view', '')}" if link else None,
+    }
+
+
+def send(
+    channel: Channel, document: Document, environment: Mapping[str, str] = os.environ
+) -> tuple[str, bool]:
+    """Send once; the reason of a failure, and whether another attempt is of no use."""
+    if channel.webhook is not None:
+        return post_json(channel.webhook, json.dumps(document).encode(), _TIMEOUT_S)
+    if channel.command:
+        return _run(channel, document)
+    return _mail(channel, document, environment)
+
+
+def _run(channel: Channel, document: Document) -> tuple[str, bool]:
+    """Run a command; its arguments are those of the file, the alarm is its standard input."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
+            channel.command,
+            input=json.dumps(document).encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_COMMAND_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"did not end within {_COMMAND_S:g} s", False
+    except OSError as error:
+        return f"cannot be run: {error.strerror}", True
+    if done.returncode == 0:
+        return "", False
+    said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+    return f"ended with status {done.returncode} {said}".strip(), False
+
+
+def make_mail(channel: Channel, document: Document) -> EmailMessage:
+    """The mail of an alarm; nothing that comes from images is in its head."""
+    mail = EmailMessage()
+    mail["Subject"] = f"maskwright: {document['level']} {document['alarm']}"
+    mail["From"], mail["To"] = channel.sender, ", ".join(channel.email)
+    lines = [document["text"], document["link"] or ""]
+    lines += [
+        f"{example['at']}  {example['source'] or '-'}  {example['key']}  "
+        f"{example['confidence']}"
+        for example in document["examples"]
+    ]
+    mail.set_content("\n".join(lines))
+    return mail
+
+
+def _mail(
+    channel: Channel, document: Document, environment: Mapping[str, str]
+) -> tuple[str, bool]:
+    host, _, port = (channel.server or "").rpartition(":")
+    context = ssl.create_default_context()
+    try:
+        server = (
+            smtplib.SMTP_SSL(host, int(port), timeout=_TIMEOUT_S, context=context)
+            if channel.tls == "tls"
+            else smtplib.SMTP(host, int(port), timeout=_TIMEOUT_S)
+        )
+        with server:
+            if channel.tls == "starttls":
+                server.starttls(context=context)
+            if channel.user is not None and channel.password is not None:
+                server.login(channel.user, environment.get(channel.password.environment, ""))
+            server.send_message(make_mail(channel, document))
+    except (OSError, smtplib.SMTPException) as error:
+        return first_line(error), False
+    return "", False
