@@ -22,7 +22,7 @@ def _calls(app):
     for route in app.routes:
         for method in route.methods - {"HEAD"}:
             path = route.path.replace("{item:int}", "1").replace("{shas}", "0" * 64)
-            path = path.replace("{comment:int}", "1")
+            path = path.replace("{comment:int}", "1").replace("{number:int}", "0")
             path = path.replace("{verb}", "submit").replace("{name}", "studio.js")
             yield method, path.replace("{level:int}/{column:int}/{row:int}", "0/0/0")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.studio.golden_vectors import FILE, draw_case, make_case
-from tests.studio_pages import Studio, let_in
+from tests.studio_pages import Studio, let_in, make_team
 
 from maskwright.studio.people import add_user
 from maskwright.studio.project import open_project
@@ -341,5 +341,48 @@ def test_a_reviewer_comments_at_a_point_returns_and_accepts_with_a_reason(browse
         browser.wait_for(f"{rows} === 'returned, ann, 1 open,new, ann,new, ann'")
         _click(browser, "#threads .thread button:last-child")
         browser.wait_for("!!document.querySelector('#threads .thread.resolved')")
+    finally:
+        started.kill()
+
+
+def test_practice_is_handed_out_judged_and_shown_and_the_board_has_the_numbers(browser, photos):
+    with open_project(photos, classes=["road", "car"]) as project:
+        for name, role in (("ann", "annotator"), ("mia", "manager"), ("rob", "reviewer")):
+            let_in(project, name, role)
+        pages = make_team(project, mia="manager", rob="reviewer")
+        pages["mia"].lease()
+        pages["mia"].draw(0, value=0, kind="all")
+        pages["mia"].step("submit", 1)
+        pages["rob"].step("accept", 1)
+        pages["mia"].ask("POST", "/api/items/1/reference", json={"kind": "practice"})
+        pages["mia"].ask("POST", "/api/settings", json={"copies": 2, "gold_first": 0})
+        guideline = {"name": "road", "text": "With its markings.", "extent": "visible"}
+        pages["mia"].ask("POST", "/api/guidelines", json=guideline)
+    started = Studio(photos)
+    try:
+        _log_in_as(browser, "ann", started)  # gets the first work by itself
+        title = "document.querySelector('#title').textContent"
+        browser.wait_for(f"{title}.startsWith('Practice: ')")
+        words = "document.querySelector('#guide-words').textContent"
+        browser.wait_for(f"{words} === 'Label the visible part.\\nWith its markings.'")
+        _press(browser, "2")
+        _press(browser, "g")
+        browser.wait_for(
+            "document.querySelector('header .state').className === 'state in_progress'"
+        )
+        browser.wait_for(SAVED)
+        _press(browser, "Enter", modifiers=2)
+        browser.wait_for("!document.querySelector('#shade-row').hidden")
+        assert "what is wrong" in browser.value(
+            "document.querySelector('#shade-text').textContent"
+        )
+        browser.wait_for(
+            "document.querySelector('#notice').textContent.startsWith('Practice: compare')"
+        )
+        _click(browser, "#show-board")
+        browser.wait_for("document.querySelector('#board').open")
+        row = "[...document.querySelectorAll('#people td')].map(e => e.textContent).join('|')"
+        assert browser.value(row).startswith("ann|1|0|1|0 %|0 %|practice|0.000|")
+        assert browser.value("document.querySelector('#settings-part').hidden")
     finally:
         started.kill()

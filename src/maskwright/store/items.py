@@ -1,5 +1,6 @@
 """Items: the images of a store, their states, leases, and the tiles of their class maps."""
 
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ TileIndex = dict[TileKey, str]
 """The hash of each tile."""
 
 NEW = "new"
+POOL = "pool"
+"""The kind of an image of which copies are labelled, and not the image itself."""
+
 _MOST_NAMES = 500
 """Names in one query; SQLite takes some thousand."""
 
@@ -47,14 +51,43 @@ class Item:
     source_rev: int | None
 
 
-def add_items(connection: Connection, items: Iterable[tuple[str, str, str]]) -> None:
+def add_items(
+    connection: Connection, items: Iterable[tuple[str, str, str]], *, kind: str | None = None
+) -> None:
     """Add images as (key, split, group), which have no class map yet."""
     rows = [
-        {"key": key, "split": split, "group_key": group, "state": NEW, "rev": 0}
+        {"key": key, "split": split, "group_key": group, "state": NEW, "rev": 0, "kind": kind}
         for key, split, group in items
     ]
     if rows:
         connection.execute(insert(tables.item), rows)
+
+
+def add_copy(
+    connection: Connection, source: Item, kind: str, annotator: str, *, source_rev: int
+) -> int:
+    """Add a copy of an image for one annotator; its number."""
+    values = {
+        "key": f"{source.key}#{secrets.token_hex(8)}",
+        "image_key": source.key,
+        "split": source.split,
+        "group_key": source.group,
+        "state": NEW,
+        "rev": 0,
+        "annotator": annotator,
+        "kind": kind,
+        "source_id": source.id,
+        "source_rev": source_rev,
+    }
+    query = insert(tables.item).values(**values).returning(tables.item.c.id)
+    return int(connection.execute(query).scalar_one())
+
+
+def list_copies(connection: Connection, source_id: int, kind: str) -> list[Item]:
+    """The copies of one kind of an image, in the order in which they were added."""
+    table = tables.item
+    query = select(table).where(table.c.source_id == source_id, table.c.kind == kind)
+    return [_to_item(row) for row in connection.execute(query.order_by(table.c.id))]
 
 
 def list_items(connection: Connection) -> Iterator[Item]:

@@ -112,6 +112,26 @@ user = Table(
 )
 """The people who log in."""
 
+reference = Table(
+    "reference",
+    metadata,
+    Column("item_id", ForeignKey("item.id"), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("rev", Integer, nullable=False),
+)
+"""Accepted images whose class map of revision `rev` judges copies: `gold` or `practice`."""
+
+score = Table(
+    "score",
+    metadata,
+    Column("item_id", ForeignKey("item.id"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("person", String(64), nullable=False, index=True),
+    Column("at", Text, nullable=False),
+    Column("counts", Text, nullable=False),
+)
+"""What a copy counts against the map that judges it, as additive counts in JSON."""
+
 comment = Table(
     "comment",
     metadata,

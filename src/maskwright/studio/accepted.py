@@ -61,7 +61,8 @@ def restore_accepted(project: Project) -> None:
     )
     known = project.data.index_by_key
     with project.store.read() as connection:
-        there = [item for item in stored.list_items(connection) if item.key in known]
+        items = stored.list_items(connection)
+        there = [i for i in items if i.key in known and i.source_id is None]
         kept = set()
         for item in there:
             path = _mask_path(project, entries[known[item.key]])

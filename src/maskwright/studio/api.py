@@ -1,10 +1,11 @@
 """The application of a studio: all calls, each for those of its role."""
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from .. import __version__
 from .calls.entrance import Entrance
 from .calls.images import Images
+from .calls.quality import Quality
 from .calls.review import Review
 from .guard import Guard
 from .live import News
@@ -35,11 +36,11 @@ def make_app(project: Project, guard: Guard, news: News) -> "Starlette":
 
 def list_routes(site: Site) -> list[Route]:
     """All calls, the page among them."""
-    groups = (Entrance(site), Images(site), Review(site))
+    groups = (Entrance(site), Images(site), Review(site), Quality(site))
     routes = [route for group in groups for route in group.list_routes()]
 
     async def show_document(_request: "Request") -> "Response":
-        return send_json(make_document(routes, __version__))
+        return send_json(make_document(routes, version("maskwright")))
 
     routes.append(
         get(

@@ -24,7 +24,8 @@ def export_accepted(
     """
     restore_accepted(project)
     with project.store.read() as connection:
-        accepted = [i for i in stored.list_items(connection) if i.state == "accepted"]
+        items = stored.list_items(connection)
+        accepted = [i for i in items if i.state == "accepted" and i.source_id is None]
     if not accepted:
         raise DataError(
             f"{project.folder.parent}: no image is accepted yet; submit and accept some in "

@@ -51,6 +51,14 @@ class Pictures:
         _, content = cv2.imencode(".png", part[..., ::-1], _FAST_PNG)
         return content.tobytes(), "image/png"
 
+    def read_picture(self, key: str) -> RgbImage:
+        """The picture of an image in its own size.
+
+        Raises:
+            DataError: The image cannot be read.
+        """
+        return self._read_levels(key)[0]
+
     def _read_levels(self, key: str) -> list[RgbImage]:
         with self._lock:  # two requests for one image decode it once
             if key not in self._kept:

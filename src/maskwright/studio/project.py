@@ -169,14 +169,18 @@ def _add_new_images(store: Database, data: LabelledData, *, images_alone: bool) 
         write_meta(connection, _CLASSES, json.dumps(spec.to_json()))
         if images_alone and known is None:
             write_meta(connection, _IMAGES_ALONE, json.dumps(spec.names))
-        there = {item.key for item in stored.list_items(connection)}
+        items = list(stored.list_items(connection))
+        there = {item.key for item in items}
         added = [
             (key, dataset.split_of(index), dataset.groups[index])
             for index, key in enumerate(dataset.keys)
             if key not in there
         ]
         if added:
-            stored.add_items(connection, added)
+            kinds = {item.kind for item in items}
+            stored.add_items(
+                connection, added, kind=stored.POOL if stored.POOL in kinds else None
+            )
             keys = [key for key, _, _ in added]
             add_event(connection, "add", {"keys": keys}, actor=LOCAL)
 

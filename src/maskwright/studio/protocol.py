@@ -105,6 +105,8 @@ def describe_item(item: Item) -> dict[str, object]:
         "size_HW": item.size_HW,
         "annotator": item.annotator,
         "reviewer": item.reviewer,
+        "priority": item.priority,
+        "is_practice": item.kind == "practice",
         "lease": item.lease_client
         and {
             "client": item.lease_client,
@@ -112,6 +114,11 @@ def describe_item(item: Item) -> dict[str, object]:
             "until": item.lease_until,
         },
     }
+
+
+def describe_origin(item: Item) -> dict[str, object]:
+    """What reviewers see of an image beside that: whether it is a copy, and of which image."""
+    return {"kind": item.kind, "source": item.source_id}
 
 
 def describe_tiles(tiles: TileIndex) -> list[list[object]]:

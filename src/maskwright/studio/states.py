@@ -63,6 +63,10 @@ def change_state(
                 f"{' or '.join(step.sources)}",
                 {"why": "state"},
             )
+        if item.source_id is not None and verb not in ("submit", "return"):
+            raise StudioError(
+                409, f"{item.key}: a copy has no {verb}; its image has", {"why": "state"}
+            )
         if item.rev != rev:
             raise StudioError(
                 409,
@@ -85,8 +89,6 @@ def change_state(
 
 
 def _require_acceptable(connection: Connection, item: Item, actor: str, waiver: str) -> None:
-    if item.source_id is not None:
-        raise StudioError(409, f"{item.key}: a copy is not accepted; its image is")
     if actor != LOCAL and actor == item.annotator:
         raise StudioError(
             403, f"{item.key}: is your own work; another person accepts it", {"why": "role"}

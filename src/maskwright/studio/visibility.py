@@ -4,7 +4,7 @@ So nobody copies from another one, and a copy that is made to judge a person loo
 other work.
 """
 
-from ..store.items import Item
+from ..store.items import POOL, Item
 from .errors import StudioError
 from .people import LOCAL, Person
 
@@ -13,8 +13,11 @@ def sees(person: Person, item: Item) -> bool:
     """Whether a person sees an image; copies are seen by their annotator and by reviewers."""
     if person.name == LOCAL or person.may("reviewer"):
         return True
-    if item.source_id is not None or person.role == "annotator":
-        return item.annotator in (None, person.name)
+    if item.source_id is not None:
+        return item.annotator == person.name
+    if person.role == "annotator":
+        is_free = item.annotator is None and item.kind != POOL and item.state != "accepted"
+        return is_free or item.annotator == person.name
     return True
 
 

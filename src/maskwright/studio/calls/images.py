@@ -11,6 +11,7 @@ from ..errors import StudioError
 from ..pictures import count_levels
 from ..protocol import (
     describe_item,
+    describe_origin,
     describe_tiles,
     join_blobs,
     parse_body,
@@ -122,7 +123,11 @@ class Images:
             with project.store.read() as connection:
                 num_open = count_open(connection)
                 return [
-                    {**describe_item(item), "open_comments": num_open.get(item.id, 0)}
+                    {
+                        **describe_item(item),
+                        **(describe_origin(item) if person.may("reviewer") else {}),
+                        "open_comments": num_open.get(item.id, 0),
+                    }
                     for item in stored.list_items(connection)
                     if item.key in known and sees(person, item)
                 ]

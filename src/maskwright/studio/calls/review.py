@@ -13,6 +13,7 @@ from ..comments import (
     list_comments,
     resolve_comment,
 )
+from ..copies import follow_step
 from ..models import Body
 from ..people import Person
 from ..protocol import describe_item, parse_rev
@@ -116,7 +117,10 @@ class Review:
         item = await in_thread(
             lambda: change_state(project, number, verb, rev, person, waiver=waiver)
         )
-        return send_json(self.site.tell_item(item, client.name))
+        answer = self.site.tell_item(item, client.name)
+        for other in await in_thread(lambda: follow_step(project, item, verb)):
+            self.site.tell_item(other)
+        return send_json(answer)
 
     async def list_comments(self, request: "Request") -> "Response":
         """The comments on an image, oldest first."""

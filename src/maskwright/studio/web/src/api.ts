@@ -13,6 +13,11 @@ export interface ItemRow {
   size_HW: [number, number] | null;
   annotator: string | null;
   reviewer: string | null;
+  priority: number;
+  is_practice: boolean;
+  /** For reviewers: `pool` has copies, `copy`, `gold` and `practice` are copies of `source`. */
+  kind?: "pool" | "copy" | "gold" | "practice" | null;
+  source?: number | null;
   open_comments?: number;
   lease: { client: string; person: string; until: number } | null;
 }
@@ -22,6 +27,24 @@ export interface Comment {
 }
 export interface User { name: string; role: Person["role"] }
 export interface Look { client: string; person: string; item: number }
+export interface Settings {
+  copies: number; method: "majority" | "staple"; quorum: number; share: number; least_posterior: number;
+  gold_first: number; gold_later: number; gold_iou: number; practice_iou: number; tolerance_px: number; shows_metrics: boolean;
+}
+export interface Estimate { value: number | null; low: number | null; high: number | null }
+export interface ScoreSums { num: number; iou: Estimate; iou_by_class: (number | null)[]; boundary_f1: number | null; small_object_recall: number | null }
+export interface Work {
+  images: number; seconds_per_image: number | null; edits: number; undo_share: number | null; returned_share: number | null;
+  scores: Record<string, ScoreSums>;
+}
+export interface PersonNumbers {
+  name: string; overall: Work; weeks: Record<string, Work>; gold?: { num: number; low: number | null; passes: boolean | null };
+}
+export interface Progress { states: Record<string, number>; days: { day: string; left: number }[]; left: number; end: string | null }
+export interface Example { item: number; rev: number; left: number; top: number; width: number; height: number; is_good: boolean; note: string }
+export interface Guideline { name: string; text: string; extent: "" | "visible" | "whole"; examples: Example[] }
+export type ReferenceKind = "gold" | "practice" | "";
+export type ShadeKind = "uncertainty" | "errors";
 export type Rule = "group" | "round-robin" | "queue";
 export interface Item extends ItemRow { size_HW: [number, number]; tiles: TileRow[]; levels: number }
 export interface LoggedEdit { seq: number; undoes?: number; tiles: [number, number, Sha, Sha][] }
@@ -94,6 +117,18 @@ export const sendEdit = (id: number, key: string, rev: number, body: Pixels) =>
     method: "POST", body,
     headers: { "Idempotency-Key": key, "If-Match": `"${rev}"`, "Content-Type": "application/octet-stream" },
   });
+
+export const findNext = () => askWith<ItemRow>("/api/next", {});
+export const readSettings = () => askJson<Settings>("/api/settings");
+export const changeSettings = (settings: Settings) => askWith<Settings>("/api/settings", settings);
+export const readReferences = () => askJson<{ references: { item: number; kind: ReferenceKind }[] }>("/api/references").then((answer) => answer.references);
+export const setReference = (id: number, kind: ReferenceKind) => askWith<ItemRow>(`/api/items/${id}/reference`, { kind });
+export const readPeople = () => askJson<{ people: PersonNumbers[] }>("/api/people").then((answer) => answer.people);
+export const readProgress = () => askJson<Progress>("/api/progress");
+export const readGuidelines = () => askJson<{ guidelines: Guideline[] }>("/api/guidelines").then((answer) => answer.guidelines);
+export const changeGuideline = (guideline: Guideline) => askWith<Guideline>("/api/guidelines", guideline);
+export const exampleUrl = (name: string, number: number) => `/api/guidelines/${encodeURIComponent(name)}/${number}`;
+export const shadeUrl = (id: number, kind: ShadeKind) => `/api/items/${id}/shade/${kind}`;
 
 export const pictureUrl = (id: number, level: number, column: number, row: number) =>
   `/api/items/${id}/picture/${level}/${column}/${row}`;

@@ -64,17 +64,19 @@ export class ItemList {
     const around = Math.max(0, listed.findIndex(({ id }) => id === open) - MOST_ROWS / 2);
     const rows = listed.slice(around, around + MOST_ROWS).map((item) => this.makeRow(item, open));
     find("list").replaceChildren(...rows);
-    const accepted = items.filter(({ state }) => state === "accepted").length;
+    const images = items.filter(({ source }) => (source ?? null) === null);
+    const accepted = images.filter(({ state }) => state === "accepted").length;
     const hidden = listed.length > rows.length ? `, ${rows.length} of ${listed.length} listed` : "";
-    find("progress").textContent = `${accepted} of ${items.length} accepted${hidden}`;
+    find("progress").textContent = `${accepted} of ${images.length} accepted${hidden}`;
   }
 
   private makeRow(item: ItemRow, open: number | undefined): HTMLElement {
     const comments = item.open_comments ? `${item.open_comments} open` : "";
+    const kind = item.source ? item.kind ?? "" : "";
     const people = this.listPeople(item.id), seen = people.length > 0 ? `seen by ${people.join(", ")}` : "";
     const button = make("button", { className: "item", onclick: () => this.choose(item.id), title: item.key },
       make("span", { className: "name", textContent: item.key }),
-      make("span", { className: `state ${item.state}`, textContent: [STATES[item.state], item.annotator, comments, seen].filter(Boolean).join(", ") }));
+      make("span", { className: `state ${item.state}`, textContent: [STATES[item.state], item.annotator, kind, comments, seen].filter(Boolean).join(", ") }));
     if (item.id === open) button.ariaCurrent = "true";
     return make("li", {}, button);
   }

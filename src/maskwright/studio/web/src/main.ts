@@ -1,25 +1,29 @@
 // The page: the list of images, the open image, and what keys and pointer do to it.
 
-import { Refusal, client, contents, look, readItem, readItems, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look as Seen, type Project, type State } from "./api";
+import { Refusal, client, contents, findNext, look, readItem, readItems, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look as Seen, type Project, type State } from "./api";
 import { bindAssignment } from "./assignment";
+import { Board } from "./board";
 import { Doc } from "./document";
 import { bindDisplay, followSlider } from "./display";
+import { Guide } from "./guide";
 import { ItemList } from "./itemlist";
 import { bindKeys, KeyMap, nameKey, showKeys, type Actions } from "./keys";
 import { drawMinimap, followMinimap } from "./minimap";
 import { Outbox, type Saving } from "./outbox";
 import { listColors, makePalette, type PaletteName } from "./palettes";
 import { showPerson, withLogin } from "./login";
-import { find, listSteps, markTool, make, may, showClasses, showNotice, showTools, STATES } from "./panels";
+import { askReason, bindTabs, find, listSteps, markTool, make, may, showClasses, showNotice, showTab, showTools, STATES } from "./panels";
 import { followPointer } from "./pointer";
 import { IGNORE, type Mode } from "./raster";
 import { Recovery } from "./recovery";
+import { References } from "./references";
 import { Review } from "./review";
+import { Shade } from "./shade";
 import { Tools, type Settings, type ToolName } from "./tools";
 import { View, type Look } from "./view";
 
 /** What the server tells of others. */
-interface News extends Partial<Omit<ItemRow, "id">> { kind: string; client: string; item: number; rev: number; state: State; comment: Comment; looks: Seen[] }
+interface News extends Partial<Omit<ItemRow, "id" | "kind">> { kind: string; client: string; item: number; rev: number; state: State; comment: Comment; looks: Seen[] }
 
 const RENEW_MS = 30_000;
 /** Tiles of the next image that are fetched ahead: 16 MB of pixels. */
@@ -35,6 +39,9 @@ class App {
   private keys = new KeyMap();
   private tools = new Tools(this.settings, (x, y) => this.comment(x, y));
   private review: Review;
+  private shade: Shade;
+  private guide: Guide;
+  private references: References;
   private view: View;
   private outbox!: Outbox;
   private recovery!: Recovery;
@@ -42,9 +49,14 @@ class App {
   constructor(private readonly project: Project) {
     const canvases = ["picture", "labels", "overlay"].map((id) => find<HTMLCanvasElement>(id));
     this.view = new View(find("stage"), canvases, this.look, (context, scale) => {
+      this.shade.draw(context);
       this.review.drawPins(context, scale);
       this.tools.drawOverlay(context, scale);
     });
+    this.shade = new Shade(() => this.view.drawPen());
+    this.guide = new Guide({ canEdit: may(project.person, "manager"), seen: () => this.doc && { item: this.doc.item.id, rev: this.doc.revision, ...this.view.seenPart } });
+    this.references = new References(project.person);
+    new Board(project.person, project.classes.map(({ name }) => name));
     this.list = new ItemList(project.person.name, (id) => void this.open(id));
     this.review = new Review({
       redraw: () => this.view.drawPen(),
@@ -64,11 +76,14 @@ class App {
     this.recovery = new Recovery(this.outbox, this);
     this.bind();
     this.showPanel();
+    void this.guide.load();
     this.list.items = await readItems();
     this.listen();
     const first = this.list.find(Number(location.hash.slice(1))) ?? this.list.first;
     if (first) await this.open(first.id);
+    else if (may(this.project.person, "annotator")) await this.nextWork();
     else showNotice("This folder has no images.");
+    document.body.dataset.ready ??= "0";
   }
 
   async open(id: number): Promise<void> {
@@ -128,13 +143,23 @@ class App {
     this.showItem();
   }
 
+  private async nextWork(): Promise<void> {
+    try {
+      const row = await findNext();
+      this.list.put(row);
+      await this.open(row.id);
+    } catch (error) {
+      showNotice((error as Error).message);
+    }
+  }
+
   private nameHolder(): string {
     const person = this.list.find(this.doc?.item.id)?.lease?.person;
     return person && person !== "local" ? `${person}, or another page of yours,` : "Another page";
   }
 
   private comment(x: number, y: number): void {
-    this.showTab("review");
+    showTab("review");
     this.review.aim([x, y]);
   }
 
@@ -148,20 +173,14 @@ class App {
       doc.reviewer = row.reviewer;
       this.list.put(row);
       if (verb === "accept") await this.openNext(1);
+      if (verb === "submit" && row.is_practice) showNotice("Practice: compare your labels with what is shown as wrong. Next work goes on.");
     } catch (error) {
       const asks = error instanceof Refusal && error.answer.why === "comments";
       showNotice((error as Error).message, [asks
-        ? ["Accept with a reason", () => this.askReason((reason) => void this.step(verb, reason))]
+        ? ["Accept with a reason", () => askReason((reason) => void this.step(verb, reason))]
         : ["Load again", () => void this.open(doc.item.id)]]);
     }
     this.showItem();
-  }
-
-  private askReason(act: (reason: string) => void): void {
-    const dialog = find<HTMLDialogElement>("reason"), text = find<HTMLInputElement>("reason-text");
-    text.value = "";
-    find("reason-form").onsubmit = () => { if (text.value.trim()) act(text.value.trim()); };
-    dialog.showModal();
   }
 
   private async openNext(by: number): Promise<void> {
@@ -218,7 +237,10 @@ class App {
     const { doc } = this;
     if (!doc) return;
     this.list.put({ id: doc.item.id, state: doc.state });
-    find("title").textContent = doc.item.key;
+    const row = this.list.find(doc.item.id);
+    if (row) this.shade.open(row);
+    find("title").textContent = row?.is_practice ? `Practice: ${doc.item.key}` : doc.item.key;
+    this.references.show(doc.item.id, doc.state);
     const state = find("state");
     state.textContent = doc.writable ? STATES[doc.state] : `${STATES[doc.state]}, read only`;
     state.className = `state ${doc.state}`;
@@ -243,6 +265,7 @@ class App {
       toggleHidden: (value) => flip(this.hidden, value),
     });
     this.view.recolor();
+    this.guide.show(this.project.classes[this.settings.value]?.name ?? "");
   }
 
   private chooseClass(value: number): void {
@@ -353,15 +376,6 @@ class App {
     ]);
   }
 
-  private showTab(name: string): void {
-    for (const button of document.querySelectorAll<HTMLButtonElement>("[data-tab]")) {
-      button.ariaPressed = String(button.dataset.tab === name);
-      find(`tab-${button.dataset.tab}`).hidden = button.dataset.tab !== name;
-    }
-    find("panel").classList.add("open");
-    find("show-panel").ariaExpanded = "true";
-  }
-
   private setMode(mode: Mode): void {
     this.settings.mode = mode;
     for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) input.checked = input.value === mode;
@@ -382,7 +396,9 @@ class App {
     for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) {
       input.onchange = () => { this.settings.mode = input.value as Mode; };
     }
-    for (const button of document.querySelectorAll<HTMLButtonElement>("[data-tab]")) button.onclick = () => this.showTab(button.dataset.tab!);
+    bindTabs();
+    find("next-work").hidden = !may(this.project.person, "annotator");
+    find("next-work").onclick = () => void this.nextWork();
     const assigns = may(this.project.person, "manager") && this.project.person.name !== "local";
     find("show-assign").hidden = !assigns;
     bindAssignment(() => this.list.listed, () => this.doc?.item.id, (rows) => {
@@ -390,11 +406,6 @@ class App {
       this.list.show();
     });
     find("show-help").onclick = () => find<HTMLDialogElement>("help").showModal();
-    for (const [button, panel] of [["show-images", "images"], ["show-panel", "panel"]]) {
-      find(button).onclick = () => {
-        find(button).ariaExpanded = String(find(panel).classList.toggle("open"));
-      };
-    }
   }
 }
 

@@ -104,3 +104,28 @@ export function showNotice(text: string, answers: [string, () => void][] = []): 
   notice.replaceChildren(make("span", { textContent: text }), ...answers.map(([name, act]) =>
     make("button", { textContent: name, onclick: () => { close(); act(); } })));
 }
+
+/** Ask why, before something is done that needs a reason. */
+export function askReason(act: (reason: string) => void): void {
+  const dialog = find<HTMLDialogElement>("reason"), text = find<HTMLInputElement>("reason-text");
+  text.value = "";
+  find("reason-form").onsubmit = () => { if (text.value.trim()) act(text.value.trim()); };
+  dialog.showModal();
+}
+
+export function showTab(name: string): void {
+  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-tab]")) {
+    button.ariaPressed = String(button.dataset.tab === name);
+    find(`tab-${button.dataset.tab}`).hidden = button.dataset.tab !== name;
+  }
+  find("panel").classList.add("open");
+  find("show-panel").ariaExpanded = "true";
+}
+
+/** Tabs of the panel, and on small screens the buttons that show it and the list. */
+export function bindTabs(): void {
+  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-tab]")) button.onclick = () => showTab(button.dataset.tab!);
+  for (const [button, panel] of [["show-images", "images"], ["show-panel", "panel"]]) {
+    find(button).onclick = () => { find(button).ariaExpanded = String(find(panel).classList.toggle("open")); };
+  }
+}

@@ -119,6 +119,14 @@ export class View {
     return { left: this.left, top: this.top, right: this.left + w / this.zoom, bottom: this.top + h / this.zoom };
   }
 
+  /** The part of the image that is seen, in whole pixels and at most 2048 of them each way. */
+  get seenPart(): { left: number; top: number; width: number; height: number } {
+    const seen = this.visible, [height, width] = this.item!.size_HW;
+    const left = Math.min(width - 1, Math.max(0, Math.floor(seen.left))), top = Math.min(height - 1, Math.max(0, Math.floor(seen.top)));
+    const span = (from: number, to: number) => Math.min(2048, Math.max(1, Math.ceil(to) - from));
+    return { left, top, width: span(left, Math.min(width, seen.right)), height: span(top, Math.min(height, seen.bottom)) };
+  }
+
   /** Colours or outlines have changed. */
   recolor(): void {
     this.shown.clear();

@@ -1,0 +1,1 @@
+"""Quality: consensus of annotators, and how far they agree. It knows class maps, no files."""

@@ -1,0 +1,169 @@
+"""Quality: settings, the stream of work, consensus, references, and numbers of people."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from ...store.judgements import list_references
+from ..consensus import merge
+from ..copies import make_reference
+from ..guidelines import Guideline, change_guideline, draw_example, read_guidelines
+from ..models import Body
+from ..performance import measure_people
+from ..progress import measure_progress
+from ..protocol import describe_item
+from ..routing import Route, get, in_thread, post, send_bytes, send_json
+from ..settings import Settings, change_settings, read_settings
+from ..shades import draw_shade
+from ..site import Site
+from ..stream import find_next
+from .images import ITEM
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+class NewReference(Body):
+    """What an accepted image judges; an empty kind: nothing."""
+
+    kind: Literal["gold", "practice", ""]
+
+
+class Quality:
+    """Calls for work that several people do, and how well."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def list_routes(self) -> list[Route]:
+        """The calls of this group."""
+        return [
+            get("/api/settings", "manager", self.show_settings, "how the project is labelled"),
+            post("/api/settings", "manager", self.change_settings, "choose settings", Settings),
+            post("/api/next", "annotator", self.find_next, "the next work of this person"),
+            post(f"{ITEM}/merge", "reviewer", self.merge, "merge copies again", Settings),
+            get(
+                f"{ITEM}/shade/{{kind}}",
+                "viewer",
+                self.show_shade,
+                "`uncertainty` of the consensus, or `errors` of a practice image",
+                media="image/png",
+            ),
+            get("/api/references", "manager", self.list_references, "images that judge"),
+            post(
+                f"{ITEM}/reference",
+                "manager",
+                self.set_reference,
+                "seal an accepted image as `gold`, for `practice`, or neither",
+                NewReference,
+            ),
+            get(
+                "/api/progress",
+                "viewer",
+                self.show_progress,
+                "states, images left by day, and the projected end",
+            ),
+            get("/api/guidelines", "viewer", self.show_guidelines, "how classes are labelled"),
+            post(
+                "/api/guidelines",
+                "manager",
+                self.change_guideline,
+                "write the guideline of a class",
+                Guideline,
+            ),
+            get(
+                "/api/guidelines/{name}/{number:int}",
+                "viewer",
+                self.show_example,
+                "an example, with and without its labels",
+                media="image/png",
+            ),
+            get(
+                "/api/people",
+                "annotator",
+                self.list_people,
+                "scores, speed and returns of people, by week; of oneself for annotators",
+            ),
+        ]
+
+    async def show_settings(self, _request: "Request") -> "Response":
+        """The settings."""
+        with self.site.project.store.read() as connection:
+            return send_json(read_settings(connection).model_dump())
+
+    async def change_settings(self, request: "Request") -> "Response":
+        """Choose settings."""
+        body: Settings = request.state.body
+        actor = request.state.person.name
+        await in_thread(lambda: change_settings(self.site.project, body, actor))
+        return send_json(body.model_dump())
+
+    async def find_next(self, request: "Request") -> "Response":
+        """The next work of a person."""
+        item = await in_thread(lambda: find_next(self.site.project, request.state.person))
+        return send_json(self.site.tell_item(item))
+
+    async def merge(self, request: "Request") -> "Response":
+        """Merge the copies of an image with other settings."""
+        body: Settings = request.state.body
+        number, actor = self.site.find_seen(request).id, request.state.person.name
+        item = await in_thread(lambda: merge(self.site.project, number, body, actor))
+        return send_json(self.site.tell_item(item))
+
+    async def show_shade(self, request: "Request") -> "Response":
+        """A colour over the image that shows where something is."""
+        kind = request.path_params["kind"]
+
+        def draw() -> bytes:
+            number = self.site.find_seen(request).id
+            item, _ = self.site.project.open_item(number)
+            return draw_shade(self.site.project, item, kind)
+
+        return send_bytes(await in_thread(draw), "image/png", "no-store")
+
+    async def list_references(self, _request: "Request") -> "Response":
+        """The images that judge copies."""
+        with self.site.project.store.read() as connection:
+            found = list_references(connection)
+        rows = [{"item": r.item_id, "kind": r.kind, "rev": r.rev} for r in found]
+        return send_json({"references": rows})
+
+    async def set_reference(self, request: "Request") -> "Response":
+        """Make an accepted image a reference."""
+        number, kind = request.path_params["item"], request.state.body.kind
+        project, actor = self.site.project, request.state.person.name
+        item = await in_thread(lambda: make_reference(project, number, kind, actor))
+        return send_json({**describe_item(item), "reference": kind})
+
+    async def show_progress(self, _request: "Request") -> "Response":
+        """How far the work is."""
+        today = datetime.now(UTC).date()
+        return send_json(await in_thread(lambda: measure_progress(self.site.project, today)))
+
+    async def show_guidelines(self, _request: "Request") -> "Response":
+        """How classes are labelled."""
+        with self.site.project.store.read() as connection:
+            found = read_guidelines(connection)
+        return send_json({"guidelines": [guideline.model_dump() for guideline in found]})
+
+    async def change_guideline(self, request: "Request") -> "Response":
+        """Write the guideline of a class."""
+        body: Guideline = request.state.body
+        actor = request.state.person.name
+        await in_thread(lambda: change_guideline(self.site.project, body, actor))
+        return send_json(body.model_dump())
+
+    async def show_example(self, request: "Request") -> "Response":
+        """An example of a guideline."""
+        name, number = request.path_params["name"], request.path_params["number"]
+        site = self.site
+        content = await in_thread(
+            lambda: draw_example(site.project, site.pictures, name, number)
+        )
+        return send_bytes(content, "image/png", "no-store")
+
+    async def list_people(self, request: "Request") -> "Response":
+        """Numbers of people."""
+        person = request.state.person
+        people = await in_thread(lambda: measure_people(self.site.project, person))
+        return send_json({"people": people})

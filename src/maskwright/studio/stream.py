@@ -1,0 +1,161 @@
+"""Stream: the next work of an annotator, where copies are labelled.
+
+First what the person has begun, then practice until it is passed, then gold where it is due,
+and else a copy of an image that needs one. Gold is drawn at positions that follow from the name
+alone: nobody can predict them, and they stay when the studio is started again. The gold that
+the fewest people have seen comes first.
+"""
+
+import hashlib
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..store import items as stored
+from ..store.chain import add_event
+from ..store.database import Connection, read_meta, write_meta
+from ..store.items import Item
+from ..store.judgements import Reference, Score, list_references, list_scores
+from .editing import EDITABLE
+from .errors import StudioError
+from .judging import estimate_iou
+from .people import Person
+from .project import Project
+from .settings import Settings, read_settings
+
+_BLOCK = 20
+_SEED = "seed"
+
+
+def find_next(project: Project, person: Person) -> Item:
+    """The next work of a person, a copy that may have been made for it.
+
+    Raises:
+        StudioError: 404, there is none.
+    """
+    with project.store.write() as connection:
+        settings = read_settings(connection)
+        items = [i for i in stored.list_items(connection) if i.key in project.data.index_by_key]
+        mine = [i for i in items if i.annotator == person.name and i.state in EDITABLE]
+        if mine:
+            return min(mine, key=lambda item: (item.state != "returned", -item.priority))
+        if not settings.copies:
+            return _choose_free(items)
+        return _make_copy(project, connection, items, person.name, settings)
+
+
+def _choose_free(items: Sequence[Item]) -> Item:
+    free = [i for i in items if i.annotator is None and i.state in EDITABLE]
+    if not free:
+        raise StudioError(404, "there is no more work; all images are somebody's")
+    return max(free, key=lambda item: (item.priority, -item.id))
+
+
+def _make_copy(
+    project: Project,
+    connection: Connection,
+    items: Sequence[Item],
+    name: str,
+    settings: Settings,
+) -> Item:
+    by_id = {item.id: item for item in items}
+    mine = [i for i in items if i.source_id is not None and i.annotator == name]
+    references = [r for r in list_references(connection) if r.item_id in by_id]
+    practice = _find_practice(connection, references, mine, name, settings)
+    gold = None if practice else _find_gold(connection, references, items, mine, name, settings)
+    reference = practice or gold
+    if reference is not None:
+        source, kind, rev = by_id[reference.item_id], reference.kind, reference.rev
+    else:
+        source, kind, rev = _choose_source(items, mine, settings), "copy", 0
+    number = stored.add_copy(connection, source, kind, name, source_rev=rev)
+    # the log of an image names no kind: annotators read it
+    add_event(connection, "copy", {"annotator": name}, actor=name, item_id=number)
+    return project.find_item(connection, number)
+
+
+def _find_practice(
+    connection: Connection,
+    references: Sequence[Reference],
+    mine: Sequence[Item],
+    name: str,
+    settings: Settings,
+) -> Reference | None:
+    """The next practice image of a person who has not passed; None after that."""
+    practice = [r for r in references if r.kind == "practice"]
+    scores = [s for s in list_scores(connection) if (s.kind, s.person) == ("practice", name)]
+    if not practice or has_passed(
+        scores, {i.id: i.source_id for i in mine}, practice, settings
+    ):
+        return None
+    seen = Counter(i.source_id for i in mine if i.kind == "practice")
+    return min(practice, key=lambda r: seen[r.item_id])
+
+
+def has_passed(
+    scores: Sequence[Score],
+    source_by_copy: dict[int, int | None],
+    practice: Sequence[Reference],
+    settings: Settings,
+) -> bool:
+    """Whether the last try of each practice image together reaches the mark."""
+    last = {source_by_copy.get(score.item_id): score.counts for score in scores}
+    tries = [last[r.item_id] for r in practice if r.item_id in last]
+    if len(tries) < len(practice):
+        return False
+    value = estimate_iou(tries).value
+    return value is not None and value >= settings.practice_iou
+
+
+def _find_gold(
+    connection: Connection,
+    references: Sequence[Reference],
+    items: Sequence[Item],
+    mine: Sequence[Item],
+    name: str,
+    settings: Settings,
+) -> Reference | None:
+    position = sum(item.kind != "practice" for item in mine)
+    if not _is_gold_due(_read_seed(connection), name, position, settings):
+        return None
+    seen = {item.source_id for item in mine}
+    painted = {item.id for item in items if item.annotator == name}
+    gold = [r for r in references if r.kind == "gold" and r.item_id not in seen | painted]
+    exposures = Counter(item.source_id for item in items if item.kind == "gold")
+    return min(gold, key=lambda r: exposures[r.item_id], default=None)
+
+
+def _is_gold_due(seed: str, name: str, position: int, settings: Settings) -> bool:
+    """Whether the image at a position of a person's stream is gold."""
+    block, place = divmod(position, _BLOCK)
+    number = settings.gold_later if block else settings.gold_first
+    digest = hashlib.sha256(f"{seed} {name} {block}".encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
+    return place in rng.permutation(_BLOCK)[:number]
+
+
+def _read_seed(connection: Connection) -> str:
+    seed = read_meta(connection, _SEED)
+    if seed is None:
+        seed = secrets.token_hex(16)
+        write_meta(connection, _SEED, seed)
+    return seed
+
+
+def _choose_source(items: Sequence[Item], mine: Sequence[Item], settings: Settings) -> Item:
+    """The image with the highest priority that needs a copy; begun ones are completed first."""
+    copies = Counter(item.source_id for item in items if item.kind == "copy")
+    seen = {item.source_id for item in mine}
+    open_ones = [
+        i
+        for i in items
+        if i.kind == stored.POOL
+        and i.state != "accepted"
+        and i.id not in seen
+        and copies[i.id] < settings.copies
+    ]
+    if not open_ones:
+        raise StudioError(404, "there is no more work for you now")
+    return max(open_ones, key=lambda item: (item.priority, copies[item.id], -item.id))

@@ -1,0 +1,127 @@
+// The board: progress, people and their numbers, and the settings of the project.
+
+import { changeSettings, readPeople, readProgress, readSettings, type Estimate, type Person, type PersonNumbers, type Settings } from "./api";
+import { find, make, may, showNotice, STATES } from "./panels";
+
+const CHART_W = 560, CHART_H = 150;
+
+/** What each setting is called; those without text are not shown. */
+const FIELDS: [keyof Settings, string, { step?: string; max?: string; choices?: string[] }][] = [
+  ["copies", "Copies of each image (0: none, images themselves are labelled)", { max: "8" }],
+  ["method", "Consensus by", { choices: ["majority", "staple"] }],
+  ["quorum", "Votes that a pixel needs", { max: "8" }],
+  ["share", "Share of them that agrees", { step: "any", max: "1" }],
+  ["least_posterior", "STAPLE: least posterior", { step: "any", max: "1" }],
+  ["gold_first", "Gold images among the first 20", { max: "10" }],
+  ["gold_later", "Gold images among each 20 after", { max: "10" }],
+  ["gold_iou", "Gold: mean IoU to reach", { step: "any", max: "1" }],
+  ["practice_iou", "Practice: mean IoU to pass", { step: "any", max: "1" }],
+  ["tolerance_px", "Borders are right within (px)", { max: "100" }],
+];
+
+export class Board {
+  private settings: Settings | null = null;
+
+  constructor(private readonly me: Person, private readonly classes: string[]) {
+    find("show-board").onclick = () => void this.open();
+    find("settings-form").onsubmit = (event) => { event.preventDefault(); void this.save(); };
+  }
+
+  async open(): Promise<void> {
+    try {
+      await Promise.all([this.showProgress(), may(this.me, "annotator") ? this.showPeople() : null, may(this.me, "manager") ? this.showSettings() : null]);
+      find<HTMLDialogElement>("board").showModal();
+    } catch (error) {
+      showNotice((error as Error).message);
+    }
+  }
+
+  private async showProgress(): Promise<void> {
+    const { states, days, left, end } = await readProgress();
+    const total = Object.values(states).reduce((sum, number) => sum + number, 0);
+    const words = Object.entries(states).map(([state, number]) => `${number} ${STATES[state as keyof typeof STATES]}`);
+    find("board-states").textContent = `${words.join(", ")}. ${left} of ${total} are left${end ? `; at the speed of the last two weeks the last one is accepted on ${end}` : ""}.`;
+    find("burn-down").replaceChildren(...(days.length > 0 ? [drawBurnDown(days, total)] : []));
+  }
+
+  private async showPeople(): Promise<void> {
+    const people = await readPeople(), isManager = may(this.me, "manager");
+    const heads = ["Person", "Images", "s / image", "Edits", "Undone", "Returned", "Against", "IoU", "Boundary F1", "Small objects found", ...(isManager ? ["Gold"] : [])];
+    const rows = people.flatMap((person) => this.makeRows(person, isManager));
+    find("people").replaceChildren(
+      make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { textContent: text })))), make("tbody", {}, ...rows));
+    find("people-none").hidden = rows.length > 0;
+  }
+
+  private makeRows(person: PersonNumbers, isManager: boolean): HTMLElement[] {
+    const gold = person.gold && (person.gold.passes === null ? `${person.gold.num} scored, judged from 8` : `${person.gold.passes ? "passes" : "fails"}, at least ${format(person.gold.low)}`);
+    return [["", person.overall] as const, ...Object.entries(person.weeks)].flatMap(([week, work]) => {
+      const kinds = Object.entries(work.scores);
+      return (kinds.length > 0 ? kinds : [["", null] as const]).map(([kind, scores], index) => {
+        const first = index === 0;
+        const cells = [
+          first ? week || person.name : "", ...(first ? [work.images, format(work.seconds_per_image, 0), work.edits, percent(work.undo_share), percent(work.returned_share)] : ["", "", "", "", ""]),
+          kind, scores ? formatEstimate(scores.iou) : "", format(scores?.boundary_f1), percent(scores?.small_object_recall),
+          ...(isManager ? [first && !week ? gold ?? "" : ""] : []),
+        ];
+        const row = make("tr", { className: week ? "week" : "" }, ...cells.map((text) => make("td", { textContent: String(text) })));
+        if (scores) row.title = this.classes.map((name, i) => `${name}: ${format(scores.iou_by_class[i])}`).join("\n");
+        return row;
+      });
+    });
+  }
+
+  private async showSettings(): Promise<void> {
+    this.settings = await readSettings();
+    const settings = this.settings;
+    find("settings").replaceChildren(...FIELDS.map(([name, text, { step = "1", max = "", choices }]) => {
+      const id = `setting-${name}`;
+      const input = choices
+        ? make("select", { id }, ...choices.map((value) => make("option", { value, textContent: value })))
+        : make("input", { id, type: "number", min: "0", max, step });
+      input.value = String(settings[name]);
+      return make("div", {}, make("label", { htmlFor: id, textContent: text }), input);
+    }), make("label", {}, make("input", { id: "setting-shows_metrics", type: "checkbox", checked: settings.shows_metrics }), "People see their own numbers"));
+    find("settings-part").hidden = false;
+  }
+
+  private async save(): Promise<void> {
+    const values = Object.fromEntries(FIELDS.map(([name, , { choices }]) => {
+      const { value } = find<HTMLInputElement>(`setting-${name}`);
+      return [name, choices ? value : Number(value)];
+    }));
+    try {
+      await changeSettings({ ...this.settings!, ...values, shows_metrics: find<HTMLInputElement>("setting-shows_metrics").checked });
+      find("settings-note").textContent = "Saved.";
+    } catch (error) {
+      find("settings-note").textContent = (error as Error).message;
+    }
+  }
+}
+
+const format = (value: number | null | undefined, digits = 3): string => (value === null || value === undefined ? "" : value.toFixed(digits));
+const percent = (value: number | null | undefined): string => (value === null || value === undefined ? "" : `${Math.round(100 * value)} %`);
+
+function formatEstimate({ value, low, high }: Estimate): string {
+  return low === null ? format(value) : `${format(value)} (${format(low)} to ${format(high)})`;
+}
+
+function drawBurnDown(days: { day: string; left: number }[], total: number): SVGElement {
+  const space = "http://www.w3.org/2000/svg";
+  const times = days.map(({ day }) => Date.parse(day)), first = times[0] - 86_400_000, span = Math.max(1, times.at(-1)! - first);
+  const x = (time: number) => 30 + (CHART_W - 40) * (time - first) / span, y = (left: number) => 10 + (CHART_H - 40) * (1 - left / total);
+  const points = [`${x(first)},${y(total)}`, ...days.map(({ left }, i) => `${x(times[i])},${y(left)}`)].join(" ");
+  const add = (tag: string, values: Record<string, string | number>, text = "") => {
+    const element = document.createElementNS(space, tag);
+    for (const [name, value] of Object.entries(values)) element.setAttribute(name, String(value));
+    element.textContent = text;
+    return element;
+  };
+  const chart = add("svg", { viewBox: `0 0 ${CHART_W} ${CHART_H}`, role: "img", "aria-label": `Images left: from ${total} to ${days.at(-1)!.left}` });
+  chart.append(
+    add("line", { x1: 30, x2: CHART_W - 10, y1: y(0), y2: y(0), class: "axis" }),
+    add("polyline", { points, class: "left" }),
+    add("text", { x: 24, y: y(total) + 4, "text-anchor": "end" }, String(total)), add("text", { x: 24, y: y(0) + 4, "text-anchor": "end" }, "0"),
+    add("text", { x: 30, y: CHART_H - 8 }, new Date(first).toISOString().slice(0, 10)), add("text", { x: CHART_W - 10, y: CHART_H - 8, "text-anchor": "end" }, days.at(-1)!.day));
+  return chart;
+}
