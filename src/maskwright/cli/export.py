@@ -24,6 +24,22 @@ if TYPE_CHECKING:
     from ..core.graph import Graph
 
 
+Unverified = Annotated[
+    bool,
+    typer.Option(
+        "--unverified",
+        help="Write a graph that cannot run on this machine, with a script that tests it.",
+    ),
+]
+Inside = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PARTS",
+        help="Also write the graph with these inside: normalise, argmax, or both.",
+    ),
+]
+
+
 def export(
     model: Model,
     data: Annotated[
@@ -40,17 +56,12 @@ def export(
     precision: Annotated[
         str | None, typer.Option(help="Precision of the graph (default: first of TARGET).")
     ] = None,
-    unverified: Annotated[
-        bool,
-        typer.Option(
-            "--unverified",
-            help="Write a graph that cannot run on this machine, with a script that tests it.",
-        ),
-    ] = False,
+    unverified: Unverified = False,
     max_drop: Annotated[
         float | None,
         typer.Option(metavar="POINTS", help="mIoU that int8 may lose, of 100 (default: 1)."),
     ] = None,
+    inside: Inside = None,
     no_parity_images: NoParityImages = False,
     overwrite: Overwrite = False,
     _keep_ids: KeepIds = False,
@@ -63,6 +74,7 @@ def export(
     console = Console(as_json=as_json, quiet=quiet)
     from ..core.results import WriteMode
     from ..export.bundle import export_model
+    from ..export.inside import parse_parts
 
     console.say(f"writing the graph {to} and comparing it with the network")
     bundle = export_model(
@@ -74,13 +86,15 @@ def export(
         precision=precision,
         unverified=unverified,
         max_drop_points=_read_drop(max_drop, precision),
+        inside=() if inside is None else parse_parts(inside),
         keep_parity_images=not no_parity_images,
         accept_licence=accept_licence,
         mode=WriteMode(overwrite=overwrite),
         progress=console.progress,
         log=console.say,
     )
-    console.say_all(_describe(bundle.graphs[-1], data))
+    for graph in bundle.graphs[-1 if inside is None else -2 :]:
+        console.say_all(_describe(graph, data))
     console.say(f"bundle  {bundle.root}  ({bundle.model_id})")
     graphs = [one.to_json() for one in bundle.graphs]
     console.result({"bundle": str(bundle.root), "model_id": bundle.model_id, "graphs": graphs})
@@ -90,6 +104,10 @@ def _describe(graph: "Graph", data: Path | None) -> "Iterator[str]":
     """How the graph was compared with the network, and what came out."""
     if graph.parity is None:
         yield f"{graph.file}: NOT compared with the network; it runs on {graph.engine}"
+        return
+    if graph.inside:
+        parts = ", ".join(graph.inside)
+        yield f"{graph.file}: {parts} inside, {graph.parity.equal_pixel_share:.2%} agree"
         return
     where = "the parity images of the bundle alone" if data is None else f"images of {data}"
     yield (

@@ -9,7 +9,10 @@ LOGITS = "logits"
 FEATURES = "features"
 """The encoder's last features, averaged over the image: (B, D) float32."""
 
-_OUTPUTS = ((LOGITS,), (LOGITS, FEATURES))
+LABELS = "labels"
+"""The class of each pixel, of a graph that decides by itself: (B, H, W) uint8."""
+
+_OUTPUTS = ((LOGITS,), (LOGITS, FEATURES), (LABELS,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,11 +131,12 @@ class Graph:
 
     `engine` names the part of `inference.engines` that runs `file`. The first of `outputs` is
     `logits`, (B, K, h, w) on the grid of the card; the second, where there is one, is
-    `features`. `parity` is None where nobody has compared the graph with the network.
-    `bytes_per_px` is the memory that the engine takes per pixel of its input, and `reach_px`
-    half of the receptive field, both measured at the export; 0 where they are not known.
-    `tiling` says by how much tiles change labels, and `quality` what the graph scores; both
-    are None where that was not measured.
+    `features`. A graph that has parts of prediction `inside` (`export.inside`) is for other
+    programs, no engine here takes it; with `argmax` its output is `labels`. `parity` is None
+    where nobody has compared the graph with the network. `bytes_per_px` is the memory that the
+    engine takes per pixel of its input, and `reach_px` half of the receptive field, both
+    measured at the export; 0 where they are not known. `tiling` says by how much tiles change
+    labels, and `quality` what the graph scores; both are None where that was not measured.
 
     Raises BundleError for other outputs.
     """
@@ -147,12 +151,14 @@ class Graph:
     reach_px: int = 0
     tiling: TilingEffect | None = None
     quality: Quality | None = None
+    inside: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.outputs not in _OUTPUTS:
             raise BundleError(
                 f"{self.file}: a graph with the outputs {', '.join(self.outputs) or 'none'}; "
-                f"expected {LOGITS}, or {LOGITS} and {FEATURES}; export the model again"
+                f"expected {LOGITS}, {LOGITS} and {FEATURES}, or {LABELS}; export the model "
+                f"again"
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -175,4 +181,5 @@ class Graph:
             reach_px=document.get("reach_px", 0),
             tiling=None if tiling is None else TilingEffect(**tiling),
             quality=None if quality is None else Quality(**quality),
+            inside=tuple(document.get("inside", ())),
         )

@@ -18,6 +18,7 @@ from ..data.dataset import Dataset, open_dataset
 from ..inference.engines.torch import TorchEngine
 from ..inference.parity import keep_inputs
 from ..inference.resolution import to_network
+from .inside import require_possible
 from .quality import QualityTest
 from .quantize.calibration import choose_calibration
 from .quantize.search import MAX_DROP_POINTS, Calibration
@@ -42,6 +43,7 @@ def export_model(
     precision: str | None = None,
     unverified: bool = False,
     max_drop_points: float = MAX_DROP_POINTS,
+    inside: Sequence[str] = (),
     keep_parity_images: bool = True,
     accept_licence: bool = False,
     mode: WriteMode = NEW,
@@ -61,6 +63,7 @@ def export_model(
         precision: Of the graph; the target's default for None.
         unverified: Also write a graph that cannot run here, with a script that compares it.
         max_drop_points: The mIoU, in points of 0..100, that a graph of int8 may lose.
+        inside: Parts of `export.inside` with which the graph is written once more.
         keep_parity_images: Keep crops of a few of the images in the Bundle.
         accept_licence: The user accepts the licence of a published model.
         mode: Overwrite replaces a Bundle.
@@ -75,19 +78,18 @@ def export_model(
         MissingDependencyError: The target needs a package that is not installed.
     """
     source = Source.open(model, accept_licence=accept_licence)
+    require_possible(source.card.input, inside)
     for note in source.notes:
         log(note)
-    if data is None:
-        _require_kept_images(source, model)
-        read = partial(_Images, ())
-    else:
-        spec = source.card.input
-        read = partial(_read_images, data, spec, progress, allow_outside=allow_outside)
+    _require_images(source, model, data)
+    spec = source.card.input
+    read = partial(_read_images, data, spec, progress, allow_outside=allow_outside)
     options = _ExportOptions(
         targets=((to, precision),),
         keep_parity_images=keep_parity_images,
         unverified=unverified,
         max_drop_points=max_drop_points,
+        inside=tuple(inside),
         mode=mode,
         log=log,
     )
@@ -143,15 +145,24 @@ def choose_images(dataset: Dataset) -> list[Image]:
     return [dataset.image(int(index)) for index in indices]
 
 
-def _require_kept_images(source: Source, model: Path | str) -> None:
-    if source.bundle is None or source.bundle.parity_inputs is None:
+def _require_images(
+    source: Source, model: Path | str, data: Path | str | Dataset | None
+) -> None:
+    kept = None if source.bundle is None else source.bundle.parity_inputs
+    if data is None and kept is None:
         raise ConfigError(f"{model}: keeps no parity images; give DATA to test the graph on")
 
 
 def _read_images(
-    data: Path | str | Dataset, spec: InputSpec, progress: Progress, *, allow_outside: bool
+    data: Path | str | Dataset | None,
+    spec: InputSpec,
+    progress: Progress,
+    *,
+    allow_outside: bool,
 ) -> "_Images":
-    """Open the data, after `out` was found to be free."""
+    """Open the data, after `out` was found to be free; no images for None."""
+    if data is None:
+        return _Images(())
     if isinstance(data, Path | str):
         data = open_dataset(data, allow_outside=allow_outside, progress=progress)
     data = data.with_input(spec)
@@ -169,6 +180,7 @@ class _ExportOptions:
     keep_parity_images: bool
     unverified: bool = False
     max_drop_points: float = MAX_DROP_POINTS
+    inside: tuple[str, ...] = ()
     mode: WriteMode
     log: Callable[[str], None] = _say_nothing
 
@@ -181,8 +193,9 @@ def _export(
     progress: Progress,
 ) -> Bundle:
     with fill_bundle(out, options.mode) as folder:
+        unverified, inside = options.unverified, options.inside
         writers = [
-            (GraphWriter.open(name, folder, unverified=options.unverified), precision)
+            (GraphWriter.open(name, folder, unverified=unverified, inside=inside), precision)
             for name, precision in options.targets
         ]
         images = read()
@@ -203,10 +216,10 @@ def _export(
         )
         files, graphs = dict(source.files), {graph.file: graph for graph in source.graphs}
         for writer, precision in writers:
-            graph, beside = writer.write(trial, precision)
-            graphs.pop(graph.file, None)  # the new one goes last
-            graphs[graph.file] = graph
-            files |= {name: folder / name for name in (graph.file, *beside)}
+            for graph, beside in writer.write_all(trial, precision, inside):
+                graphs.pop(graph.file, None)  # the new one goes last
+                graphs[graph.file] = graph
+                files |= {name: folder / name for name in (graph.file, *beside)}
         if not options.keep_parity_images:
             files.pop(PARITY, None)
         elif prepared:

@@ -1,7 +1,7 @@
 """Write the graph of one target, and admit it only if it agrees with the network."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
@@ -10,7 +10,7 @@ from ..core import parts
 from ..core.bundle import Bundle
 from ..core.card import ModelCard
 from ..core.errors import BundleError, ConfigError
-from ..core.graph import Graph, Parity, Quality
+from ..core.graph import LABELS, Graph, Parity, Quality
 from ..core.image import Image
 from ..core.inputspec import InputSpec
 from ..core.progress import Progress
@@ -18,9 +18,10 @@ from ..core.trust import hash_file, remember
 from ..inference.engine import ENGINES, Engine, EngineOptions, EnginePart
 from ..inference.engines.torch import TorchEngine
 from ..inference.need import measure_bytes_per_px
-from ..inference.parity import Planes, compare, verify
+from ..inference.parity import Planes, compare, read_kept, verify
 from ..inference.resolution import to_network
 from ..inference.seams import measure_reach, measure_tiling_effect
+from .inside import ARGMAX, compare_inside, put_inside, write_triton
 from .layers import find_first_difference
 from .quality import QualityTest
 from .quantize.qdq import FloatGraph
@@ -50,6 +51,13 @@ class Trial:
     def make_inputs(self) -> list[Planes]:
         """The images as the network takes them."""
         return [to_network(image_HWC, self.card.input) for image_HWC in self.prepared]
+
+    def find_inputs(self) -> list[Planes]:
+        """The images as the network takes them, or the inputs that the Bundle keeps."""
+        kept = None if self.bundle is None else self.bundle.parity_inputs
+        if self.prepared or kept is None:
+            return self.make_inputs()
+        return [x_CHW for x_CHW, _ in read_kept(kept)]
 
     def compare(self, graph: Engine) -> Parity:
         """The difference of the logits, on the images or on those that the Bundle keeps."""
@@ -81,14 +89,22 @@ class GraphWriter:
     unverified: bool = False
 
     @classmethod
-    def open(cls, name: str, folder: Path, *, unverified: bool) -> "GraphWriter":
-        """Load the target.
+    def open(
+        cls, name: str, folder: Path, *, unverified: bool, inside: Sequence[str] = ()
+    ) -> "GraphWriter":
+        """Load the target, of which `inside` asks parts of prediction.
 
         Raises:
             UnknownNameError: There is no such target.
             MissingDependencyError: It needs a package that is not installed.
-            ConfigError: Its graphs cannot be run here, and `unverified` is not given.
+            ConfigError: Its graphs cannot be run here, and `unverified` is not given; or parts
+                inside are asked of another target than onnx.
         """
+        if inside and name != "onnx":
+            raise ConfigError(
+                f"--inside {','.join(inside)}: is written by --to onnx alone, got --to {name}; "
+                f"the configuration beside that graph serves it with Triton, also on TensorRT"
+            )
         target = parts.load(TARGETS, name, like=Target)
         lacks = target.missing()
         if lacks is not None:
@@ -100,6 +116,15 @@ class GraphWriter:
                 f"that is written beside it on the machine that has {target.ENGINE}"
             )
         return cls(name, target, folder, unverified)
+
+    def write_all(
+        self, trial: Trial, precision: str | None, inside: Sequence[str]
+    ) -> Iterator[tuple[Graph, tuple[str, ...]]]:
+        """Write one graph, and once more with parts `inside` where there are any."""
+        graph, beside = self.write(trial, precision)
+        yield graph, beside
+        if inside:
+            yield self._write_inside(trial, graph, inside)
 
     def write(self, trial: Trial, precision: str | None) -> tuple[Graph, tuple[str, ...]]:
         """Write one graph; the names of the other files that belong to it come second.
@@ -204,6 +229,32 @@ class GraphWriter:
             tiling=measure_tiling_effect(engine, trial.card, trial.prepared, reach_px=reach_px),
             quality=quality or (trial.quality.score(engine) if trial.quality else None),
         )
+
+    def _write_inside(
+        self, trial: Trial, graph: Graph, inside: Sequence[str]
+    ) -> tuple[Graph, tuple[str, ...]]:
+        """Write `graph` again with parts of prediction inside, and its configuration.
+
+        Raises:
+            BundleError: What it gives disagrees with the network.
+        """
+        path = self.folder / f"{Path(graph.file).stem}.inside.onnx"
+        put_inside(self.folder / graph.file, trial.card, inside, path)
+        remember("graph", hash_file(path))
+        network, inputs_CHW = trial.network, trial.find_inputs()
+        parity = compare_inside(path, trial.card, inside, network, inputs_CHW)
+        parity.require_agreement(
+            replace(graph.tolerance, logit_ratio=1.0),
+            graph=f"the graph with {', '.join(inside)} inside",
+            fix="nothing was written, use --to onnx without --inside",
+        )
+        outputs = (LABELS,) if ARGMAX in inside else graph.outputs
+        config = path.with_suffix(".pbtxt")
+        config.write_text(write_triton(path.name, trial.card, inside), encoding="utf-8")
+        written = replace(
+            graph, file=path.name, outputs=outputs, parity=parity, inside=tuple(inside)
+        )
+        return written, (config.name,)
 
     def _name_layer(self, trial: Trial, path: Path) -> str:
         """The end of the message on a graph that disagrees: where it begins to."""

@@ -34,7 +34,9 @@ def list_files(source: Bundle | Checkpoint) -> list[ModelFile]:
     if isinstance(source, Checkpoint):
         return [ModelFile(source.weights)]
     root = source.root
-    graphs = [ModelFile(root / g.file, g.precision, g.engine) for g in source.graphs]
+    graphs = [
+        ModelFile(root / g.file, g.precision, g.engine) for g in source.graphs if not g.inside
+    ]
     return graphs + ([ModelFile(root / WEIGHTS)] if WEIGHTS in source.files else [])
 
 

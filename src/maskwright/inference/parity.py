@@ -7,7 +7,7 @@ A Bundle keeps crops of a few of the images with the logits that the network giv
 that any later machine can test its engine without the network.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -24,9 +24,12 @@ KEPT_SIZES_HW = ((64, 64), (61, 47), (33, 64), (64, 96))
 
 Planes = NDArray[np.float32]
 
+Run = Callable[[Planes], Planes]
+"""An Engine, or another call from x_BCHW to logits."""
+
 
 def compare(
-    network: Engine, graph: Engine, inputs_CHW: Iterable[Planes], *, num_crops: int = 2
+    network: Run, graph: Run, inputs_CHW: Iterable[Planes], *, num_crops: int = 2
 ) -> Parity:
     """Run both engines on every network input, and on a batch of up to two crops of it.
 
@@ -58,7 +61,7 @@ def verify(bundle: Bundle, engine: Engine) -> Parity:
             f"validation data"
         )
     tally = _Tally()
-    for x_CHW, logits_KHW in _read_kept(path):
+    for x_CHW, logits_KHW in read_kept(path):
         tally.num_images += 1
         tally.add(logits_KHW[None], engine(x_CHW[None]))
     return tally.parity()
@@ -75,7 +78,12 @@ def keep_inputs(network: Engine, inputs_CHW: Sequence[Planes], path: Path) -> No
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def _read_kept(path: Path) -> Iterator[tuple[Planes, Planes]]:
+def read_kept(path: Path) -> Iterator[tuple[Planes, Planes]]:
+    """Yield the inputs x_CHW that `keep_inputs` has written, with their logits.
+
+    Raises:
+        BundleError: They cannot be read.
+    """
     try:
         with np.load(path, allow_pickle=False) as arrays:
             for index in range(len(arrays.files) // 2):

@@ -5,13 +5,12 @@ it: cast, move the channels, labels or probabilities to logits, crop. A label ou
 classes gives NaN, which a Predictor refuses.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core.graph import LOGITS
+from ..nodechain import NodeChain
 from ..onnxgraph import IMAGE
 from .layout import LABEL_LOGIT, LEAST_SHARE, InputLayout, OutputLayout
 
@@ -27,7 +26,7 @@ def rewrite(model: Any, taken: InputLayout, given: OutputLayout) -> Any:
     import onnx
     from onnx import TensorProto, helper
 
-    chain = _Chain(_list_names(model))
+    chain = NodeChain.around(model)
     image, logits = chain.make_name(IMAGE), chain.make_name(LOGITS)
     size = _add_input(chain, image, taken)
     before = chain.nodes
@@ -51,62 +50,7 @@ def rewrite(model: Any, taken: InputLayout, given: OutputLayout) -> Any:
     return rewritten
 
 
-def _list_names(model: Any) -> set[str]:
-    graph = model.graph
-    taken = {entry.name for entry in (*graph.input, *graph.initializer)}
-    return taken | {name for node in graph.node for name in (*node.input, *node.output)}
-
-
-class _Chain:
-    """Nodes in a row, whose values have names that the graph does not use."""
-
-    def __init__(self, taken: set[str]) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-        self._taken = taken
-
-    def make_name(self, wanted: str) -> str:
-        """`wanted`, or with a number where the graph has that name."""
-        name, number = wanted, 1
-        while name in self._taken:
-            name, number = f"{wanted}_{number}", number + 1
-        self._taken.add(name)
-        return name
-
-    def add(
-        self, operator: str, inputs: Sequence[str], output: str | None = None, **how: Any
-    ) -> str:
-        """Add a node; returns the name of its output."""
-        from onnx import helper
-
-        output = output or self.make_name(f"maskwright_{operator.lower()}")
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], **how))
-        return output
-
-    def cast(self, value: str, dtype: str) -> str:
-        """Add a cast to a type of NumPy."""
-        from onnx import helper
-
-        return self.add("Cast", [value], to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
-
-    def constant(self, values: NDArray[Any]) -> str:
-        """Add an initializer; returns its name."""
-        from onnx import numpy_helper
-
-        name = self.make_name("maskwright_constant")
-        self.constants.append(numpy_helper.from_array(values, name))
-        return name
-
-    def integers(self, *values: int) -> str:
-        """Add an initializer of int64."""
-        return self.constant(np.array(values, np.int64))
-
-    def number(self, value: float) -> str:
-        """Add an initializer of one float32, which has no axes."""
-        return self.constant(np.array(value, np.float32))
-
-
-def _add_input(chain: _Chain, image: str, taken: InputLayout) -> str:
+def _add_input(chain: NodeChain, image: str, taken: InputLayout) -> str:
     """Nodes from `image` to the input of the graph; returns the value with the size (H, W)."""
     value, size = image, ""
     if taken.size_HW is None:
@@ -133,7 +77,7 @@ def _add_input(chain: _Chain, image: str, taken: InputLayout) -> str:
     return size if taken.multiple > 1 else ""
 
 
-def _add_output(chain: _Chain, logits: str, given: OutputLayout, size: str | None) -> None:
+def _add_output(chain: NodeChain, logits: str, given: OutputLayout, size: str | None) -> None:
     """Nodes from the output of the graph to `logits`, of (H, W) `size` where there is one."""
     value = given.name
     if given.rank == 3:
@@ -156,7 +100,7 @@ def _add_output(chain: _Chain, logits: str, given: OutputLayout, size: str | Non
     chain.add("Identity", [value], logits)
 
 
-def _add_one_hot(chain: _Chain, labels: str, num_classes: int) -> str:
+def _add_one_hot(chain: NodeChain, labels: str, num_classes: int) -> str:
     """One-hot logits of labels; 0 / 0 where a label is none of the classes."""
     index_1K11 = np.arange(num_classes, dtype=np.float32).reshape(1, -1, 1, 1)
     hot = chain.cast(chain.add("Equal", [labels, chain.constant(index_1K11)]), "float32")

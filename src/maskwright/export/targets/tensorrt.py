@@ -12,8 +12,9 @@ from pathlib import Path
 from torch import nn
 
 from ...core.card import ModelCard
-from ...core.graph import Tolerance
-from ..onnxgraph import HalfPrecision, write_onnx
+from ...core.graph import LOGITS, Tolerance
+from ..onnxgraph import IMAGE, HalfPrecision, write_onnx
+from ..triton import Tensor, write_config
 
 FILE = "tensorrt.onnx"
 ENGINE = "tensorrt"
@@ -70,25 +71,6 @@ parity.require_agreement(
     fix="do not use it on this machine",
 )
 '''
-_TRITON = """\
-# Triton Inference Server: copy this file to MODELS/{name}/config.pbtxt and {file} to
-# MODELS/{name}/1/model.onnx, then start `tritonserver --model-repository=MODELS`.
-# The server builds the engine when it loads the model.
-name: "{name}"
-backend: "onnxruntime"
-max_batch_size: 4
-input [
-  {{ name: "image" data_type: TYPE_FP32 dims: [ {channels}, -1, -1 ] }}
-]
-output [
-  {{ name: "logits" data_type: TYPE_FP32 dims: [ {classes}, -1, -1 ] }}
-]
-optimization {{
-  execution_accelerators {{
-    gpu_execution_accelerator: [ {{ name: "tensorrt" }} ]
-  }}
-}}
-"""
 
 
 def write(network: nn.Module, card: ModelCard, path: Path, precision: str) -> tuple[str, ...]:
@@ -114,10 +96,10 @@ def list_scripts(file: str, card: ModelCard, precision: str) -> Mapping[str, str
             logit_ratio=tolerance.logit_ratio,
             equal_pixel_share=tolerance.equal_pixel_share,
         ),
-        f"{stem}.pbtxt": _TRITON.format(
-            name=stem,
-            file=file,
-            channels=channels,
-            classes=len(card.labels),
+        f"{stem}.pbtxt": write_config(
+            file,
+            Tensor(IMAGE, "float32", (channels, -1, -1)),
+            Tensor(LOGITS, "float32", (len(card.labels), -1, -1)),
+            on_tensorrt=True,
         ),
     }

@@ -292,7 +292,7 @@ def list_candidates(
     if is_bundle(root):
         bundle = open_bundle(root)
         model_id = bundle.model_id
-        files = [(graph.file, graph.precision) for graph in bundle.graphs]
+        files = [(graph.file, graph.precision) for graph in bundle.graphs if not graph.inside]
         files += [(WEIGHTS, FP32)] if WEIGHTS in bundle.files else []
     else:
         folder = find_checkpoint(root)
