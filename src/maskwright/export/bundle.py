@@ -82,8 +82,7 @@ def export_model(
     for note in source.notes:
         log(note)
     _require_images(source, model, data)
-    spec = source.card.input
-    read = partial(_read_images, data, spec, progress, allow_outside=allow_outside)
+    read = partial(_read_images, data, source.card.input, progress, allow_outside=allow_outside)
     options = _ExportOptions(
         targets=((to, precision),),
         keep_parity_images=keep_parity_images,
