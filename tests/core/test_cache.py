@@ -17,7 +17,9 @@ def home(tmp_path, monkeypatch):
 
 def test_what_is_kept_is_read_and_what_is_not_is_none(home):
     assert KEPT.read("a") is None
+    assert not KEPT.has("a")
     KEPT.keep("a", b"1")
+    assert KEPT.has("a")
     KEPT.keep("a", b"22")
     assert KEPT.read("a") == b"22"
     assert [path.name for path in (home / "things").iterdir()] == ["a"]

@@ -18,10 +18,12 @@ from maskwright.core.errors import (
     OutputError,
     UnknownNameError,
 )
+from maskwright.core.labels import LabelSpec
 from maskwright.core.logits import FULL_SIZE, LogitsGrid
 from maskwright.data.dataset import open_dataset
 from maskwright.data.synth.streets import write_street_scenes
 from maskwright.export.bundle import export_bundle, export_model
+from maskwright.export.traced import has_graph
 from maskwright.inference.parity import verify
 from maskwright.inference.predictor import open_model
 from maskwright.nn.build import build_model
@@ -182,3 +184,10 @@ def test_a_full_disk_is_explained_and_left_empty(untrained_checkpoint, photograp
     with pytest.raises(OutputError, match="bundle: cannot write: the disk is full"):
         export_bundle(untrained_checkpoint, photographs, disk / "bundle")
     assert list(disk.iterdir()) == []
+
+
+def test_a_new_network_has_the_graph_that_another_left_when_it_was_exported(untrained_bundle):
+    card = untrained_bundle.card
+    assert has_graph(build_model(card), card)
+    wider = replace(card, labels=LabelSpec.from_names("abcdef"))
+    assert not has_graph(build_model(wider), wider)

@@ -40,6 +40,17 @@ def test_a_run_ends_near_its_budget_whatever_its_pace(tmp_path, slower):
     assert 200 * 0.8 < clock.now_s <= 200
 
 
+def test_a_kept_graph_leaves_its_time_to_training(tmp_path):
+    clock = Clock()
+    length = start(tmp_path, 200, clock)
+    length.expect_kept_graph()
+    train(length, clock, lambda step: 1.0)
+    finish_s = PACE.finish_s - 0.7 * 20
+    clock.now_s += PACE.validation_s + finish_s
+    assert length.num_steps > length.planned
+    assert 200 * 0.92 < clock.now_s <= 200
+
+
 def test_load_that_comes_later_shortens_the_run(tmp_path):
     clock = Clock()
     length = start(tmp_path, 400, clock)

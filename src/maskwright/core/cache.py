@@ -31,6 +31,10 @@ class CacheFolder:
             return content
         return None
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a file now."""
+        return (self._path / name).is_file()
+
     def keep(self, name: str, content: bytes) -> None:
         """Write a file, and remove the oldest ones beyond `most_kept`."""
         with suppress(OSError, OutputError):

@@ -71,6 +71,12 @@ def find_graph(name: str) -> onnx_ir.Model | None:
     return None
 
 
+def has_graph(network: nn.Module, card: ModelCard) -> bool:
+    """Whether the graph of a network is kept here, so that an export need not trace it."""
+    name = name_graph(network, card)
+    return name is not None and GRAPHS.has(name)
+
+
 def keep_graph(name: str, graph: onnx_ir.Model) -> None:
     """Keep a graph whose weights are inputs."""
     GRAPHS.keep(name, onnx_ir.to_proto(graph).SerializeToString())

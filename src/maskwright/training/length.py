@@ -27,6 +27,9 @@ MAX_RATIO = 3.0
 WINDOW_RATIO = 0.03
 """Share of the budget over which a pace is measured: a delay of one step is not a pace."""
 
+KEPT_EXPORT_RATIO = 0.3
+"""Share of the time of an export that is left where the network was traced here before."""
+
 LEAST_CHANGE = 0.03
 """A smaller change of the steps is not made."""
 
@@ -79,6 +82,11 @@ class Length:
     def start(self, budget: Budget, pace: Pace | None, validation_steps: int) -> None:
         """Correct by `budget`; `pace` is what was planned with, known in the main process."""
         self.budget, self.pace, self.validation_steps = budget, pace, validation_steps
+
+    def expect_kept_graph(self) -> None:
+        """Expect an export that need not trace the network."""
+        if self.pace is not None:
+            self.pace = replace(self.pace, export_s=KEPT_EXPORT_RATIO * self.pace.export_s)
 
     @property
     def needs_image_time(self) -> bool:

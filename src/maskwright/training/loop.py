@@ -89,6 +89,7 @@ def fit(
     loader = make_loader(crops, recipe, first=first, pin=on_cuda)
     wrapped, stepper, batches = accelerator.prepare(state.model, state.optimizer, loader)
     length.go_to(state.progress.step)
+    _expect_export(length, state.model, job)
     distillation = Distillation.open(recipe, state.model, accelerator.device)
     tracker = start_tracker(job, state.progress, accelerator, services)
     loop = _Loop(
@@ -97,6 +98,15 @@ def fit(
     with catch_interrupt() as interrupt, tracker:
         loop.run(tracker.watch(batches), interrupt)
     return state.progress
+
+
+def _expect_export(length: Length, model: nn.Module, job: Job) -> None:
+    """Leave less time for an export that need not trace the network."""
+    if length.pace is not None:
+        from maskwright.export.traced import has_graph
+
+        if has_graph(model, job.card):
+            length.expect_kept_graph()
 
 
 def _make_state(job: Job, accelerator: Accelerator, *, resume: bool) -> TrainingState:
