@@ -56,6 +56,12 @@ def studio(
     classes: Classes = None,
     new_user: NewUser = None,
     backup: Backup = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Post to URL what is submitted, accepted and commented."
+        ),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify log and class maps, and end.")
     ] = False,
@@ -97,7 +103,14 @@ def studio(
         elif export is not None and out is not None:
             _export(project, console, export, out, overwrite=overwrite)
         else:
-            serve(project, print_text, host=host, port=port, opens_browser=browser)
+            serve(
+                project,
+                print_text,
+                host=host,
+                port=port,
+                opens_browser=browser,
+                webhook=webhook,
+            )
 
 
 def _add_user(project: "Project", text: str, console: Console) -> None:

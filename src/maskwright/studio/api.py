@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from ..measurement.events.webhook import Webhook
 from .calls.entrance import Entrance
 from .calls.images import Images
 from .calls.quality import Quality
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 
-def make_app(project: Project, guard: Guard, news: News) -> "Starlette":
-    """The application of one project."""
+def make_app(
+    project: Project, guard: Guard, news: News, hook: Webhook | None = None
+) -> "Starlette":
+    """The application of one project; a webhook is told of what is submitted and said."""
     from starlette.applications import Starlette
     from starlette.routing import Route as HttpRoute
 
-    site = Site(project, guard, news)
+    site = Site(project, guard, news, hook)
     return Starlette(
         routes=[
             HttpRoute(route.path, make_answer(route, guard), methods=[route.method])

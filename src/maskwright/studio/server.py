@@ -7,6 +7,7 @@ from contextlib import suppress
 from types import FrameType
 
 from ..core.errors import ConfigError
+from ..measurement.events.webhook import Webhook
 from ..store.items import expire_leases
 from ..store.people import has_users
 from .accepted import restore_accepted
@@ -23,14 +24,17 @@ def serve(
     host: str,
     port: int,
     opens_browser: bool,
+    webhook: str | None = None,
 ) -> None:
     """Serve a project until the process is interrupted; port 0 takes a free one.
 
     Raises:
-        ConfigError: The host is not this machine, or the port is taken.
+        ConfigError: The host is not this machine, the port is taken, or the webhook is not an
+            address.
     """
     import uvicorn
 
+    hook = None if webhook is None else Webhook(url=webhook)
     is_public = host not in LOCAL_HOSTS
     with project.store.read() as connection:
         asks_names = has_users(connection)
@@ -50,7 +54,7 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{port}/"
         link = address if asks_names else f"{address}?token={guard.token}"
-        app = make_app(project, guard, news)
+        app = make_app(project, guard, news, hook)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, lifespan="off"
         )
@@ -69,6 +73,8 @@ def serve(
         server.handle_exit = end_streams  # type: ignore[method-assign]
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
+        if hook is not None:
+            hook.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

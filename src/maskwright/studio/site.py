@@ -1,9 +1,11 @@
 """Site: what all calls of one running studio share."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..measurement.events.webhook import Webhook
 from ..store.database import Connection
 from ..store.items import Item
 from .editing import Client
@@ -24,11 +26,12 @@ _CLIENT = re.compile(r"[\w-]{8,64}")
 
 @dataclass
 class Site:
-    """The project, who may come in, the pages that listen, and the pictures."""
+    """The project, who may come in, the pages that listen, a webhook, and the pictures."""
 
     project: Project
     guard: Guard
     news: News
+    hook: Webhook | None = None
     pictures: Pictures = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,6 +51,13 @@ class Site:
         """As `find_item`, in a transaction of its own."""
         with self.project.store.read() as connection:
             return self.find_item(connection, request)
+
+    def send_hook(self, verb: str, person: str, document: Mapping[str, object]) -> None:
+        """Post what a person did to the webhook, if there is one; it never waits."""
+        if self.hook is not None:
+            self.hook.send(
+                {"event": verb, "project": self.project.name, "person": person, **document}
+            )
 
     def tell_item(self, item: Item, client: str = "") -> dict[str, object]:
         """Tell all pages that may see an image how it is now; its JSON."""

@@ -118,6 +118,8 @@ class Review:
             lambda: change_state(project, number, verb, rev, person, waiver=waiver)
         )
         answer = self.site.tell_item(item, client.name)
+        if verb in ("submit", "accept"):
+            self.site.send_hook(verb, person.name, {"item": describe_item(item)})
         for other in await in_thread(lambda: follow_step(project, item, verb)):
             self.site.tell_item(other)
         return send_json(answer)
@@ -143,7 +145,9 @@ class Review:
                 thread=body.thread,
             )
         )
-        return self._tell_comment(request, describe_comment(comment))
+        described = describe_comment(comment)
+        self.site.send_hook("comment", person.name, {"item_id": number, "comment": described})
+        return self._tell_comment(request, described)
 
     async def resolve_comment(self, request: "Request") -> "Response":
         """Resolve a thread, or open it again."""

@@ -1,0 +1,188 @@
+"""Client: the calls of a studio from Python, with the standard library and NumPy alone.
+
+studio = StudioClient("http://127.0.0.1:8080/?token=...")        # the link, once
+studio = StudioClient("http://lab:8080/", "ann", "password")     # where people log in
+for item in studio.list_items():
+    labels_HW = studio.read_map(item["id"])
+"""
+
+import json
+import secrets
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPSConnection
+from http.cookies import SimpleCookie
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from ..core.errors import ConfigError, OutputError
+from ..core.labels import IGNORE, LabelMap
+from .errors import StudioError
+from .tiles import TILE_PX, decompress_tile
+
+_TIMEOUT_S = 60.0
+_ASKED = 64
+_LENGTH = struct.Struct("<I")
+
+Document = Mapping[str, Any]
+Answer = tuple[int, Mapping[str, str], bytes]
+Transport = Callable[[str, str, Mapping[str, str], bytes], Answer]
+"""Sends method, path, headers and body; gives status, headers in small letters, and body."""
+
+
+class StudioClient:
+    """One session with a studio.
+
+    `address` is that of the page or the link that the command prints; with `name` and
+    `password` it logs in. Calls that the studio refuses raise StudioError with its message.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        name: str = "",
+        password: str = "",
+        *,
+        transport: Transport | None = None,
+    ) -> None:
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"{address!r}: give the address of a studio, http://HOST:PORT/")
+        self._send = transport or _connect(parts.scheme, parts.netloc)
+        self._cookie, self._client = "", f"python-{secrets.token_hex(8)}"
+        if parts.query:
+            self.ask("GET", f"/?{parts.query}")
+        if name:
+            self.ask("POST", "/api/login", {"name": name, "password": password})
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """One call of `docs/reference/studio_calls.md`; the body of its answer.
+
+        Raises:
+            StudioError: The studio refuses, with its status and message.
+            OutputError: It does not answer.
+        """
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"X-Maskwright": "client", "X-Client": self._client, **(headers or {})}
+        if self._cookie:
+            sent["Cookie"] = self._cookie
+        status, got, answer = self._send(method, path, sent, content)
+        if "set-cookie" in got:
+            cookies = SimpleCookie(got["set-cookie"])
+            self._cookie = "; ".join(f"{k}={v.value}" for k, v in cookies.items())
+        if status >= 400:
+            raise _read_refusal(status, answer)
+        return answer
+
+    def get(self, path: str) -> Document:
+        """Read a JSON document."""
+        return self._parse(self.ask("GET", path))
+
+    def post(
+        self, path: str, body: Mapping[str, object] | bytes = b"", **headers: str
+    ) -> Document:
+        """Change something; headers are given with `_` for `-`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._parse(self.ask("POST", path, body, named))
+
+    def list_items(self) -> list[Document]:
+        """All images that this person sees."""
+        found: list[Document] = self.get("/api/items")["items"]
+        return found
+
+    def read_map(self, item_id: int) -> LabelMap:
+        """The class map of an image."""
+        item = self.get(f"/api/items/{item_id}")
+        height, width = item["size_HW"]
+        pixels = self._read_tiles(sorted({sha for _, _, sha in item["tiles"]}))
+        labels_HW = np.full((height, width), IGNORE, np.uint8)
+        for column, row, sha in item["tiles"]:
+            top, left = row * TILE_PX, column * TILE_PX
+            part_hw = labels_HW[top : top + TILE_PX, left : left + TILE_PX]
+            part_hw[:] = pixels[sha][: part_hw.shape[0], : part_hw.shape[1]]
+        return labels_HW
+
+    def _read_tiles(self, shas: list[str]) -> dict[str, LabelMap]:
+        pixels = {}
+        for start in range(0, len(shas), _ASKED):
+            part = shas[start : start + _ASKED]
+            content, at = self.ask("GET", f"/api/tiles/{'.'.join(part)}"), 0
+            for sha in part:
+                (length,) = _LENGTH.unpack_from(content, at)
+                tile = decompress_tile(content[at + 4 : at + 4 + length])
+                pixels[sha] = np.frombuffer(tile, np.uint8).reshape(TILE_PX, TILE_PX)
+                at += 4 + length
+        return pixels
+
+    @contextmanager
+    def painting(self, item_id: int) -> Iterator[None]:
+        """Hold the lease of an image in the block."""
+        self.post(f"/api/items/{item_id}/lease")
+        try:
+            yield
+        finally:
+            self.post(f"/api/items/{item_id}/lease?take=end")
+
+    def draw(
+        self, item_id: int, geometry: Mapping[str, object], value: int, **edit: object
+    ) -> Document:
+        """Draw a geometry into an image whose lease this client has; `edit` has mode, only."""
+        rev = self.get(f"/api/items/{item_id}")["rev"]
+        document = {"tool": "script", "value": value, "geometry": geometry, **edit}
+        text = json.dumps(document).encode()
+        return self.post(
+            f"/api/items/{item_id}/edits",
+            _LENGTH.pack(len(text)) + text,
+            If_Match=str(rev),
+            Idempotency_Key=f"python:{secrets.token_hex(8)}",
+        )
+
+    def take_step(self, item_id: int, verb: str) -> Document:
+        """Submit, review, return, accept or reopen an image, as it is now."""
+        rev = self.get(f"/api/items/{item_id}")["rev"]
+        return self.post(f"/api/items/{item_id}/steps/{verb}", If_Match=str(rev))
+
+    def comment(self, item_id: int, text: str, **more: object) -> Document:
+        """Comment on an image; `at_xy` is a pixel, `thread` the comment that is answered."""
+        return self.post(f"/api/items/{item_id}/comments", {"text": text, **more})
+
+    @staticmethod
+    def _parse(content: bytes) -> Document:
+        document: Document = json.loads(content)
+        return document
+
+
+def _connect(scheme: str, netloc: str) -> Transport:
+    kind = HTTPSConnection if scheme == "https" else HTTPConnection
+
+    def send(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        connection = kind(netloc, timeout=_TIMEOUT_S)
+        try:
+            connection.request(method, path, body or None, dict(headers))
+            answer = connection.getresponse()
+            got = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, got, answer.read()
+        except OSError as error:
+            raise OutputError(f"{scheme}://{netloc}: does not answer: {error}") from error
+        finally:
+            connection.close()
+
+    return send
+
+
+def _read_refusal(status: int, content: bytes) -> StudioError:
+    try:
+        document = json.loads(content)
+        text = str(document.pop("error"))
+    except (ValueError, KeyError, AttributeError):
+        return StudioError(status, f"the studio answers {status}")
+    return StudioError(status, text, document)
