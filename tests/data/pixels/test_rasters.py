@@ -69,6 +69,7 @@ CASES = {
     "lerc": (noise(2, "float32"), {"compress": "lerc"}),
     "lerc and zstd": (noise(2, "uint16"), {"compress": "lerc_zstd", **TILED}),
     "webp": (noise(3, "uint8"), {"compress": "webp", "WEBP_LOSSLESS": "YES"}),
+    "webp in tiles": (noise(3, "uint8"), {"compress": "webp", "WEBP_LOSSLESS": "YES", **TILED}),
     "jpeg": (noise(4, "uint8"), {"compress": "jpeg", "photometric": "MINISBLACK"}),
     "12 bits": (noise(2, "uint16", 4000), {"nbits": 12}),
     "bigtiff": (noise(2, "uint8"), {"bigtiff": "YES"}),
@@ -99,6 +100,82 @@ def test_values_and_windows_equal_those_of_rasterio(tmp_path, name):
     if part_valid_HW is not None:
         np.testing.assert_array_equal(part_valid_HW, valid_HW[WINDOW])
     assert image.may_lack_data or valid_HW is None
+
+
+@pytest.mark.parametrize(
+    "name", ["webp in tiles", "zstd", "jpeg", "lerc and zstd", "overviews"]
+)
+def test_a_window_decodes_no_more_than_it_needs(tmp_path, name, monkeypatch):
+    bands_CHW, options = CASES[name]
+    image = open_image(write(tmp_path / "a.tif", bands_CHW, **options))
+    expected_HWC = image.read()[WINDOW]
+    forbid_whole(monkeypatch)
+    assert image.reads_windows
+    np.testing.assert_array_equal(image.read(WINDOW), expected_HWC)
+
+
+def forbid_whole(monkeypatch):
+    def read_tiff(*_):
+        raise AssertionError("the whole image was decoded")
+
+    monkeypatch.setattr("maskwright.data.pixels.readers.tiff.read_tiff", read_tiff)
+    monkeypatch.setattr("maskwright.data.pixels.tiff._read_page", read_tiff)
+
+
+@pytest.mark.parametrize("layout", [TILED, {}, {"driver": "COG", "blocksize": 128}])
+@pytest.mark.parametrize("photometric", ["YCBCR", "RGB", "MINISBLACK"])
+def test_windows_of_jpeg_are_those_of_the_decoded_image(
+    tmp_path, photometric, layout, monkeypatch
+):
+    count = 1 if photometric == "MINISBLACK" else 3
+    is_cog = layout.get("driver") == "COG"
+    colors = {} if is_cog else {"photometric": photometric}
+    row_HW, column_HW = np.indices((90, 100))
+    bands_CHW = np.stack([row_HW, 2 * column_HW, row_HW + column_HW]).astype(np.uint8)[:count]
+    path = write(
+        tmp_path / "a.tif", bands_CHW, mask_HW=MASK, compress="jpeg", **layout, **colors
+    )
+    image = open_image(path)
+    image_HWC, valid_HW = image.read_data()
+    forbid_whole(monkeypatch)
+    assert image.reads_windows
+    part_HWC, part_valid_HW = image.read_data(WINDOW)
+    np.testing.assert_array_equal(part_HWC, image_HWC[WINDOW])
+    np.testing.assert_array_equal(part_valid_HW, valid_HW[WINDOW])
+    assert abs(part_HWC.astype(int) - bands_CHW.transpose(1, 2, 0)[WINDOW]).max() < 9
+
+
+def test_a_jpeg_larger_than_its_tile_is_refused(tmp_path):
+    path = write(
+        tmp_path / "a.tif", noise(3, "uint8"), compress="jpeg", photometric="RGB", **TILED
+    )
+    content = path.read_bytes()
+    size = (32).to_bytes(2, "big") * 2
+    assert content.count(b"\x08" + size + b"\x03") == 12
+    path.write_bytes(content.replace(b"\x08" + size + b"\x03", b"\x08\xff\xf0\xff\xf0\x03"))
+    with pytest.raises(
+        DataError, match=r"a JPEG of 65,520 x 65,520 px in a strip or tile of 32"
+    ):
+        open_image(path).read(WINDOW)
+
+
+def test_a_raster_larger_than_its_limit_as_a_whole_is_read_in_windows(tmp_path, monkeypatch):
+    bands_CHW = noise(3, "uint16", 9999)
+    write(tmp_path / "a.tif", bands_CHW)
+    bands = "".join(
+        f'<VRTRasterBand dataType="UInt16" band="{n}"><SimpleSource><SourceFilename '
+        f'relativeToVRT="1">a.tif</SourceFilename><SourceBand>{n}</SourceBand></SimpleSource>'
+        f"</VRTRasterBand>"
+        for n in (1, 2, 3)
+    )
+    virtual = tmp_path / "a.vrt"
+    virtual.write_text(f'<VRTDataset rasterXSize="100" rasterYSize="90">{bands}</VRTDataset>')
+    monkeypatch.setattr("maskwright.data.pixels.gdal._MAX_BYTES", 90 * 100 * 6 - 1)
+    image = open_image(virtual)
+    expected_HWC = bands_CHW.transpose(1, 2, 0)
+    np.testing.assert_array_equal(image.read(WINDOW), expected_HWC[WINDOW])
+    with pytest.raises(DataError, match=r"a\.vrt: declares 9,000 pixels"):
+        image.read()
 
 
 MASK = np.full((90, 100), 255, np.uint8)

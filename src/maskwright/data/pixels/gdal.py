@@ -56,8 +56,7 @@ def open_gdal(path: Path, driver: Driver) -> Iterator[Any]:
             rasterio.open(path, driver=driver) as raster,
         ):
             declared = raster.width * raster.height
-            size = declared * raster.count * max(np.dtype(d).itemsize for d in raster.dtypes)
-            if declared > MAX_PIXELS or size > _MAX_BYTES:
+            if declared > MAX_PIXELS:
                 raise too_large(ImageRef(path), declared)
             yield raster
     except (RasterioError, CPLE_BaseError) as error:
@@ -65,17 +64,37 @@ def open_gdal(path: Path, driver: Driver) -> Iterator[Any]:
 
 
 def read_bands(raster: Any, window: Window | None = None) -> NDArray[Any]:
-    """All bands of a raster, or of a window of it, as stored: H x W x C."""
-    if window is None:
-        bands_CHW = raster.read()
-    else:
-        rows, columns = range(raster.height)[window[0]], range(raster.width)[window[1]]
-        if not rows or not columns or (rows.step, columns.step) != (1, 1):
-            whole: NDArray[Any] = read_bands(raster)[window]
-            return whole.copy()
-        spans = (rows.start, rows.stop), (columns.start, columns.stop)
-        bands_CHW = raster.read(window=spans)
-    return np.ascontiguousarray(np.moveaxis(bands_CHW, 0, -1))  # (C, H, W) -> (H, W, C)
+    """All bands of a raster, or of a window of it, as stored: H x W x C.
+
+    Raises:
+        DataError: More bytes than are held at once.
+    """
+    spans, rest = _find_spans(raster, window)
+    height, width = (stop - start for start, stop in spans)
+    pixel_bytes = raster.count * max(np.dtype(d).itemsize for d in raster.dtypes)
+    if height * width * pixel_bytes > _MAX_BYTES:
+        raise too_large(ImageRef(Path(raster.name)), height * width)
+    bands_HWC = np.moveaxis(raster.read(window=spans), 0, -1)  # (C, H, W) -> (H, W, C)
+    return np.ascontiguousarray(bands_HWC[rest])
+
+
+def read_first_mask(raster: Any, window: Window | None = None) -> NDArray[Any]:
+    """The mask of the first band, H x W, 0 where there is no data."""
+    spans, rest = _find_spans(raster, window)
+    return np.ascontiguousarray(raster.read_masks(1, window=spans)[rest])
+
+
+def _find_spans(
+    raster: Any, window: Window | None
+) -> tuple[tuple[tuple[int, int], tuple[int, int]], Window]:
+    """The rows and columns that are read, and the window to be cut out of them."""
+    spans, rest = [], []
+    for size, axis in zip((raster.height, raster.width), window or np.s_[:, :], strict=True):
+        inside = range(size)[axis]
+        is_plain = len(inside) > 0 and inside.step == 1
+        spans.append((inside.start, inside.stop) if is_plain else (0, size))
+        rest.append(slice(None) if is_plain else axis)
+    return (spans[0], spans[1]), (rest[0], rest[1])
 
 
 def _require_sources_below(path: Path) -> None:

@@ -93,6 +93,16 @@ def prepare_jpeg(content: bytes, ref: ImageRef) -> PreparedJpeg:
     return PreparedJpeg(content, _NOT_PIXELS.join(pieces))
 
 
+def read_frame_size(content: bytes) -> tuple[int, int]:
+    """(H, W) of the frame that a JPEG stream declares, (0, 0) where it declares none."""
+    for marker, start, stop, _ in _walk_segments(content):
+        if marker in _FRAMES:
+            frame = _Frame()
+            _read_frame(frame, marker, content[start:stop])
+            return frame.height, frame.width
+    return 0, 0
+
+
 def _read_segments(frame: _Frame, content: bytes, ref: ImageRef) -> int:
     """Read the headers into `frame`; returns the offset of the end marker, or the length."""
     for marker, start, stop, after in _walk_segments(content):

@@ -14,7 +14,7 @@ from ...core.errors import DataError
 from ...pages.text import format_count
 from .faults import MAX_PIXELS, too_large
 from .gdal import open_gdal, read_bands
-from .imagefile import ImageKind, find_type
+from .imagefile import ImageKind, Window, find_type
 from .imageref import ImageRef
 from .orientation import turn_upright, upright_size
 from .pillow import Decode, decode_stored, find_kind, open_pillow
@@ -29,6 +29,7 @@ from .tiff_tags import (
     needs_gdal,
     read_band_names,
 )
+from .tiff_window import read_tiff_window
 
 _MAX_CHANNELS = 16
 """More pages without a meaning than this are images, fewer the channels of one."""
@@ -152,14 +153,20 @@ def find_bands(ref: ImageRef) -> tuple[str, ...]:
     return tuple(listed) if all(listed) else ()
 
 
-def read_mask(ref: ImageRef, validity: TiffValidity) -> NDArray[Any] | None:
-    """The mask of a file, H x W, 0 where there is no data; None without one."""
+def read_mask(
+    ref: ImageRef, validity: TiffValidity, window: Window | None = None
+) -> NDArray[Any] | None:
+    """The mask of a file or of a window, H x W, 0 where there is no data; None without one."""
     if validity.mask is not None:
-        mask = _read_page(ImageRef(ref.file, validity.mask), decode_stored)
+        source = ImageRef(ref.file, validity.mask)
     elif validity.mask_file is not None:
-        mask = _read_page(ImageRef(validity.mask_file, 0), decode_stored)
+        source = ImageRef(validity.mask_file, 0)
     else:
         return None
+    mask = None if window is None else read_tiff_window(source, window, as_stored=True)
+    if mask is None:
+        whole = _read_page(source, decode_stored)
+        mask = whole if window is None else whole[window]
     valid_HW: NDArray[Any] = mask if mask.ndim == 2 else np.asarray(mask.any(axis=2))
     return valid_HW
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .faults import damage
 from .imageref import ImageRef
+from .jpeg import read_frame_size
 
 _MAX_SEGMENTS = 1 << 20
 _SLACK = 64 << 10
@@ -24,6 +25,7 @@ _UNCOMPRESSED, _YCBCR = 1, 6
 """A compression, and a colour space whose colours have fewer samples than pixels."""
 
 _DEFLATE, _LZMA = (8, 32946, 50013), (34925,)
+_JPEG = 7
 
 
 def require_sound_page(ref: ImageRef, page: Any) -> None:
@@ -56,12 +58,16 @@ def require_sound_page(ref: ImageRef, page: Any) -> None:
 def require_fitting_segment(ref: ImageRef, page: Any, content: bytes) -> None:
     """Require that a compressed strip or tile unpacks to no more than its pixels.
 
-    Deflate and LZMA are checked, which unpack a byte to a thousand and more.
+    Deflate and LZMA are checked, which unpack a byte to a thousand and more, and JPEG by the
+    size that it declares.
 
     Raises:
         DataError: It unpacks to more.
     """
     unpacker: Any
+    if page.compression == _JPEG:
+        _require_fitting_frame(ref, page, content)
+        return
     if page.compression in _DEFLATE:
         unpacker = zlib.decompressobj()
     elif page.compression in _LZMA:
@@ -85,6 +91,16 @@ def require_fitting_segments(ref: ImageRef, file: Any, page: Any) -> None:
         for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
             file.filehandle.seek(offset)
             require_fitting_segment(ref, page.keyframe, file.filehandle.read(count))
+
+
+def _require_fitting_frame(ref: ImageRef, page: Any, content: bytes) -> None:
+    height, width = read_frame_size(content)
+    most_h, most_w = page.chunks[-2:] if page.axes == "SYX" else page.chunks[:2]
+    if height > most_h or width > most_w:
+        raise damage(
+            ref,
+            f"a JPEG of {height:,} x {width:,} px in a strip or tile of {most_h} x {most_w}",
+        )
 
 
 def _segment_bytes(page: Any) -> int:

@@ -97,12 +97,17 @@ def needs_gdal(page: Any) -> bool:
 def is_shown_as_stored(page: Any, *, indices: bool = False) -> bool:
     """Whether samples are shown as stored: no palette, turn or odd depth stands between.
 
-    With `indices`, those of a palette are what is wanted.
+    With `indices`, those of a palette or of a mask are what is wanted. The colours of JPEG are
+    decoded to RGB with the samples.
     """
-    upright = find_orientation(page) == 1
-    kinds = ("MINISBLACK", "RGB", *(("PALETTE",) if indices else ()))
-    plain = page.photometric.name in kinds and not needs_gdal(page)
-    return plain and upright and page.bitspersample in (8, 16, 32, 64)
+    name = page.photometric.name
+    if page.compression.name == "JPEG" and has_pillow_pixels(page):
+        shown = name in ("MINISBLACK", "RGB", "YCBCR")
+    else:
+        kinds = ("MINISBLACK", "RGB", *(("PALETTE", "MASK") if indices else ()))
+        shown = name in kinds and not needs_gdal(page)
+    has_depth = page.bitspersample in ((1, 8) if name == "MASK" else (8, 16, 32, 64))
+    return shown and has_depth and find_orientation(page) == 1
 
 
 def find_orientation(page: Any) -> int:

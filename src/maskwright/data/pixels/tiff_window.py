@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .faults import MAX_PIXELS, too_large
+from .gdal import open_gdal, read_bands
 from .imagefile import Window
 from .imageref import ImageRef
 from .tiff_bounds import require_fitting_segment, require_sound_page
 from .tiff_file import list_pages, open_tiff, read_pixels
-from .tiff_tags import is_picture, is_shown_as_stored
+from .tiff_tags import has_pillow_pixels, is_picture, is_shown_as_stored, needs_gdal
 
 DecodeTile = Callable[[int], NDArray[Any]]
 
@@ -23,12 +25,16 @@ def read_tiff_window(
     """Only the strips or tiles that a window touches, as H x W or H x W x C.
 
     None where the window must be cut out of the decoded image: it is empty or has steps, or the
-    pixels are turned, spread over pages, or shown in other values than those that are stored.
-    With `as_stored`, a palette gives its indices.
+    pixels are turned, spread over pages, or shown in other values than those that are stored;
+    or they are JPEG and imagecodecs is not installed. With `as_stored`, a palette gives its
+    indices. What GDAL decodes as a whole, it decodes in windows.
     """
     with open_tiff(ref.file) as file:
         page = _find_page(ref, file)
-        if page is None or file.is_imagej or not is_shown_as_stored(page, indices=as_stored):
+        if page is None or file.is_imagej:
+            return None
+        by_gdal = ref.page is None and needs_gdal(page) and not has_pillow_pixels(page)
+        if not by_gdal and not _is_read_by_tifffile(page, indices=as_stored):
             return None
         declared = page.imagelength * page.imagewidth
         if declared > MAX_PIXELS:
@@ -36,6 +42,10 @@ def read_tiff_window(
         rows, columns = range(page.imagelength)[window[0]], range(page.imagewidth)[window[1]]
         if not rows or not columns or (rows.step, columns.step) != (1, 1):
             return None
+        if by_gdal:
+            require_sound_page(ref, page)
+            with open_gdal(ref.file, "GTiff") as raster:
+                return read_bands(raster, window)
         return read_page_window(ref, file, page, window)
 
 
@@ -54,6 +64,12 @@ def read_page_window(ref: ImageRef, file: Any, page: Any, window: Window) -> NDA
         for sample in range(page.samplesperpixel)
     ]
     return np.concatenate(planes, axis=2)
+
+
+def _is_read_by_tifffile(page: Any, *, indices: bool) -> bool:
+    is_jpeg = page.compression.name == "JPEG"
+    has_codec = not is_jpeg or find_spec("imagecodecs") is not None
+    return has_codec and is_shown_as_stored(page, indices=indices)
 
 
 def _find_page(ref: ImageRef, file: Any) -> Any:

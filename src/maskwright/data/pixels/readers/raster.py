@@ -15,7 +15,7 @@ from ...georef.placement import Placement, read_placement
 from ...georef.units import DEGREE
 from ...georef.worldfiles import unit_of
 from ..faults import explain_faults
-from ..gdal import VRT_START, open_gdal, read_bands
+from ..gdal import VRT_START, open_gdal, read_bands, read_first_mask
 from ..imagefile import ImageFile, ImageKind, Window, find_type, to_image
 from ..imageref import ImageRef
 from ..validity import cut_alpha, mark_valid
@@ -96,8 +96,7 @@ class _RasterImage(ImageFile):
             image_HWC, alpha_HW = cut_alpha(whole_HWC, _find_alpha(raster))
             mask_HW = alpha_HW
             if alpha_HW is None and any("per_dataset" in n for n in _name_flags(raster)):
-                mask_HW = raster.read_masks(1)
-                mask_HW = mask_HW if window is None else mask_HW[window]
+                mask_HW = read_first_mask(raster, window)
             return mark_valid(image_HWC, nodata=raster.nodata, mask_HW=mask_HW)
 
     def read_stored(self) -> NDArray[Any]:

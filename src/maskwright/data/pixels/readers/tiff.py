@@ -94,9 +94,9 @@ class _TiffImage(ImageFile):
             stored, rest = self._decode(window)
             whole_HWC = to_image(stored, self.ref, rest)
             image_HWC, alpha_HW = cut_alpha(whole_HWC, validity.alpha)
-            mask_HW = read_mask(self.ref, validity)
+            mask_HW = read_mask(self.ref, validity, window)
             if mask_HW is not None:
-                mask_HW = mask_HW != 0 if window is None else mask_HW[window] != 0
+                mask_HW = mask_HW != 0
                 mask_HW &= True if alpha_HW is None else alpha_HW != 0
             return mark_valid(
                 image_HWC,
