@@ -78,3 +78,10 @@ def test_what_is_not_possible_is_refused(bundle, photos, tmp_path):
     status, _, err = run(bundle, "http://localhost/images/", "-o", tmp_path / "out")
     assert (status, "allow to fetch it with --allow-download" in err) == (1, True), err
     assert not (tmp_path / "out").exists()
+
+
+def test_evaluate_fetches_http_where_it_is_allowed_alone(bundle, tmp_path):
+    args = ["evaluate", bundle, "http://localhost/data", "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, args)
+    assert "allow to fetch it with --allow-download" in str(done.exception)
+    assert not (tmp_path / "out").exists()

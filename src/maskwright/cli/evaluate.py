@@ -1,7 +1,7 @@
 """`maskwright evaluate`: score a model on one split of a dataset."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,9 +9,10 @@ from .console import Console
 from .opening import Opening
 from .options import (
     AcceptLicence,
+    AllowDownload,
     AllowOutside,
     AsJson,
-    Data,
+    DataOrAddress,
     Dropout,
     Engine,
     Group,
@@ -39,6 +40,9 @@ from .scoring import (
     print_report,
 )
 
+if TYPE_CHECKING:
+    from ..data.dataset import FolderDataset
+
 Gallery = Annotated[
     bool, typer.Option("--gallery", help="Write gallery.html: predictions to browse.")
 ]
@@ -46,7 +50,7 @@ Gallery = Annotated[
 
 def evaluate(
     model: Model,
-    data: Data,
+    data: DataOrAddress,
     *,
     split: Annotated[str, typer.Option(help="The split to score on.")] = "test",
     out: Annotated[Path, out_option("Folder for the report.")] = Path("report"),
@@ -70,6 +74,7 @@ def evaluate(
     overwrite: Overwrite = False,
     _keep_ids: KeepIds = False,
     allow_outside: AllowOutside = False,
+    allow_download: AllowDownload = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -78,7 +83,6 @@ def evaluate(
     opening = Opening(engine, precision, refine, trust, accept_licence=accept_licence)
     from ..core.report import FILE_NAME
     from ..core.results import WriteMode, open_results
-    from ..data.dataset import open_dataset
     from ..evaluation.evaluate import evaluate as score
     from ..evaluation.report.page import add_report
     from ..inference.tiling import Tiling
@@ -89,7 +93,7 @@ def evaluate(
     with open_results(out, "evaluate", mode, former=FILE_NAME) as results:
         predictor = opening.open(model, tiling=tiling, tta=tta, dropout=dropout)
         console.say_all(predictor.notes)
-        dataset = open_dataset(data, allow_outside=allow_outside, progress=console.progress)
+        dataset = _open(data, console, outside=allow_outside, download=allow_download)
         report = score(
             predictor,
             dataset.subset(split),
@@ -103,3 +107,11 @@ def evaluate(
     print_report(report, out, console, propose_mapping=propose_mapping)
     if gallery:
         console.say(f"{out / 'gallery.html'} shows every prediction")
+
+
+def _open(data: str, console: Console, *, outside: bool, download: bool) -> "FolderDataset":
+    from ..data.dataset import open_dataset
+    from ..inference.fetch import HTTP, require_allowed
+
+    require_allowed(data, HTTP, allow_download=download)
+    return open_dataset(data, allow_outside=outside, progress=console.progress)

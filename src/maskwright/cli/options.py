@@ -22,6 +22,17 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only results a
 Data = Annotated[
     Path, typer.Argument(metavar="DATA", help="A dataset: folder, dataset.yaml, ZIP or TAR.")
 ]
+DataOrAddress = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A dataset: folder, dataset.yaml, ZIP or TAR, or an address (s3, gs, http).",
+    ),
+]
+AllowDownload = Annotated[
+    bool,
+    typer.Option("--allow-download", help="Fetch what begins with https:// or http://."),
+]
 Model = Annotated[
     str,
     typer.Argument(

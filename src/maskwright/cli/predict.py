@@ -12,6 +12,7 @@ from .console import Console, print_text
 from .opening import How, Opening, Work
 from .options import (
     AcceptLicence,
+    AllowDownload,
     AsJson,
     Dropout,
     Engine,
@@ -55,10 +56,6 @@ Glob = Annotated[
     typer.Option(
         metavar="PATTERN", help="Take from folders only images like this: '*_top.jpg'."
     ),
-]
-AllowDownload = Annotated[
-    bool,
-    typer.Option("--allow-download", help="Fetch INPUTS that begin with https:// or http://."),
 ]
 OutOfFold = Annotated[
     bool,
@@ -227,7 +224,7 @@ class _Prediction:
     ) -> "PredictionSummary":
         from ..core.errors import ConfigError
         from ..inference.cluster import RayWorkers
-        from ..inference.fetch import require_allowed
+        from ..inference.fetch import HTTP, require_allowed
         from ..inference.folds import FoldPredictors
         from ..inference.scatter import predict_in_shards
 
@@ -237,7 +234,7 @@ class _Prediction:
                 "--workers and addresses"
             )
         for name in self.inputs:
-            require_allowed(name, ("http", "https"), allow_download=self.allow_download)
+            require_allowed(name, HTTP, allow_download=self.allow_download)
         workers = None if self.workers is None else RayWorkers.parse(self.workers)
         return predict_in_shards(
             (lambda **_: model) if workers is None else open_model,

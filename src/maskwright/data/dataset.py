@@ -20,6 +20,7 @@ from ..core.image import Image, PixelData
 from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
+from ..core.storage import find_scheme, to_path
 from .entries.content import describe_labels
 from .entries.scan import Entry, LeftOut
 from .entries.sizes import require_one_place, require_one_size
@@ -47,7 +48,7 @@ class FolderDataset(Dataset):
     that do not lie where their image lies are resampled to its grid.
     """
 
-    root: Path
+    root: Path | str
     codec: LabelCodec
     entries: tuple[Entry, ...]
     format: str
@@ -84,7 +85,7 @@ class FolderDataset(Dataset):
 
     @property
     def source(self) -> str:
-        """The folder or archive."""
+        """The folder, archive or address."""
         return str(self.root)
 
     @cached_property
@@ -210,7 +211,7 @@ class FolderDataset(Dataset):
     @property
     def bands_by_order(self) -> tuple[str, ...]:
         """The names of the channels, where the files tell them by their order alone."""
-        image = self.entries[0].image if self.entries else ImageRef(self.root)
+        image = self.entries[0].image if self.entries else ImageRef(Path(self.root))
         if image.sources or not image.bands or image.scene is not None:
             return image.sources
         part = find_reader(image.file).open_file(image.parts[0])
@@ -278,17 +279,17 @@ def _cut(entry: Entry) -> list[Entry]:
 def open_dataset(
     path: str | Path, *, allow_outside: bool = False, progress: Progress = silent
 ) -> FolderDataset:
-    """Open a folder, its dataset.yaml, or an archive of a folder.
+    """Open a folder, its dataset.yaml, an archive of a folder, or an address (s3, gs, http).
 
-    An archive stays unpacked until the process ends, and nothing is written to it. With
-    `allow_outside`, paths in dataset.yaml may lead out of the folder.
+    An archive stays unpacked and an address copied until the process ends, and nothing is
+    written to them. With `allow_outside`, paths in dataset.yaml may lead out of the folder.
 
     Raises:
         DataError: Files are missing, unreadable or ambiguous; the message names them.
         ConfigError: dataset.yaml or classes.txt is wrong.
     """
-    archive = Path(path)
-    folder = keep_as_folder(archive)
+    archive = to_path(path) if find_scheme(path) is None else str(path)
+    folder = keep_as_folder(archive, progress)
     save = folder == archive
     with name_archive(folder, archive):
         data = locate(folder, allow_outside=allow_outside, save=save)

@@ -36,6 +36,8 @@ _IMAGES = {
 """The first bytes of the images that the standard input may hold."""
 
 _SCHEMES = ("https",)
+HTTP = ("http", "https")
+"""Schemes of stores that need no credentials, and so the consent of the caller."""
 
 OpenAddress = Callable[[str], IO[bytes]]
 

@@ -55,3 +55,42 @@ def test_the_folder_is_deleted_when_the_process_ends(archive):
         [sys.executable, "-c", code, archive], capture_output=True, text=True, check=True
     )
     assert not Path(run.stdout.strip()).exists()
+
+
+@pytest.fixture
+def store(archive, tmp_path):
+    """The folder of the archive, and the archive, in a store in memory."""
+    fsspec = pytest.importorskip("fsspec")
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    for path in (tmp_path / "d").rglob("*.*"):
+        name = path.relative_to(tmp_path).as_posix()
+        files.pipe_file(f"/bucket/{name}", path.read_bytes())
+    files.pipe_file("/bucket/d.zip", (tmp_path / "d.zip").read_bytes())
+    yield files
+    files.store.clear()
+
+
+@pytest.mark.parametrize("name", ["d", "d.zip"])
+def test_an_address_is_opened_with_the_content_of_its_folder(store, tmp_path, name):
+    address = f"memory://bucket/{name}"
+    stored, folder = open_dataset(address), open_dataset(tmp_path / "d")
+    assert stored.source == address
+    assert (stored.splits, stored.keys) == (folder.splits, folder.keys)
+    assert stored.fingerprint == folder.fingerprint
+    store.rm("/bucket", recursive=True)
+    assert open_dataset(address).fingerprint == folder.fingerprint  # it is copied once
+
+
+def test_errors_name_the_address(store):
+    with pytest.raises(DataError, match=r"memory://bucket/none: no such file or folder"):
+        open_dataset("memory://bucket/none")
+    store.rm("/bucket/d/masks/im00.png")
+    store.pipe_file("/bucket/bad/images/a.png", b"")
+    store.pipe_file("/bucket/bad/masks/a.png", b"")
+    with pytest.raises(DataError, match=r"memory://bucket/bad/"):
+        open_dataset("memory://bucket/bad")
+
+
+def test_a_path_of_this_machine_may_be_an_address(archive, tmp_path):
+    assert open_dataset(f"file://{tmp_path / 'd'}").source == str(tmp_path / "d")

@@ -263,7 +263,7 @@ class _Conversion:
         entries = self.dataset.entries
         shapes = (e.labels for e in entries if isinstance(e.labels, Annotation))
         account = Account(
-            source=self.dataset.root,
+            source=Path(self.dataset.root),
             target=target,
             source_format=self.dataset.format,
             target_format=self.name,
