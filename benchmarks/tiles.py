@@ -61,7 +61,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     small, tiles = (cut(side, spec) for side in (2 * TILE_PX, SIDE_PX))
     rows, added = {}, {}
-    for name, way in (("full-resolution accumulators", by_pixels), ("maskwright", by_bands)):
+    for name, way in (("full-resolution accumulators", by_pixels), ("maskwright", by_blocks)):
         way(small, card)  # compiles
         with measure_peak() as peak:
             begin = time.process_time()
@@ -80,10 +80,14 @@ def cut(side: int, spec: InputSpec) -> TiledImage:
     return TiledImage.of_array(plan, np.zeros((side, side, 1), np.uint8), spec)
 
 
-def by_bands(tiles: TiledImage, card: ModelCard) -> np.ndarray:
+def by_blocks(tiles: TiledImage, card: ModelCard) -> np.ndarray:
     """The way of `predict`."""
-    bands = tiles.run_bands(Replay(), card)
-    return np.concatenate([kernel().upsample_argmax(band) for band, _ in bands])
+    labels_HW = np.empty(tiles.size_HW, np.uint8)
+    for block, _ in tiles.run_blocks(Replay(), card):
+        (height, width), top, left = block.size_HW, block.rows.first, block.columns.first
+        part_HW = kernel().upsample_argmax(block)
+        labels_HW[top : top + height, left : left + width] = part_HW
+    return labels_HW
 
 
 def by_pixels(tiles: TiledImage, card: ModelCard) -> np.ndarray:

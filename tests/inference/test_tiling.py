@@ -109,20 +109,49 @@ def test_a_convolution_in_tiles_gives_the_logits_of_the_whole_image(model, strid
 
 
 @pytest.mark.parametrize("stride", [1, 4])
-@pytest.mark.parametrize("scale_ratio", [1.0, 0.5, 0.7])
-def test_bands_of_rows_give_what_the_whole_array_gives(model, stride, scale_ratio):
+@pytest.mark.parametrize("scale_ratio", [1.0, 0.5, 0.7, 1.3])
+def test_blocks_give_what_the_whole_array_gives(model, stride, scale_ratio):
     predictor = model(stride, scale_ratio=scale_ratio)
     image, spec = noise(401, 300), predictor.card.input
-    plan = Tiling(tile=(128, 128), overlap=64).plan(predictor.engine, spec, (401, 300))
+    plan = Tiling(tile=(128, 160), overlap=64).plan(predictor.engine, spec, (401, 300))
     tiles = TiledImage.of_array(plan, image, spec)
     whole = decide(tiles.run(predictor.engine, predictor.card))
-    bands = [band for band, _ in tiles.run_bands(predictor.engine, predictor.card)]
-    assert len(bands) == len(plan.rows.starts)
-    assert max(band.values_Khw.shape[1] for band in bands) <= 128 // stride + 3
-    labels_HW = np.concatenate([decide(band).labels_HW for band in bands])
+    labels_HW = np.full((401, 300), 77, np.uint8)
+    confidence_HW = np.zeros((401, 300), np.float32)
+    ends = []
+    for block, after in tiles.run_blocks(predictor.engine, predictor.card):
+        assert max(block.values_Khw.shape[1:]) <= 160 // stride + 2
+        (top, height), (left, width) = (
+            (axis.first, num)
+            for axis, num in zip((block.rows, block.columns), block.size_HW, strict=True)
+        )
+        part, found = np.s_[top : top + height, left : left + width], decide(block)
+        assert (labels_HW[part] == 77).all()
+        labels_HW[part], confidence_HW[part] = found.labels_HW, found.confidence_HW
+        ends += [] if after is None else [after.num_tiles]
+    assert ends == list(range(1, len(plan.rows.starts) + 1))
     np.testing.assert_array_equal(labels_HW, whole.labels_HW)
-    confidence_HW = np.concatenate([decide(band).confidence_HW for band in bands])
     np.testing.assert_allclose(confidence_HW, whole.confidence_HW, rtol=1e-4)
+
+
+def test_logit_pixels_are_divided_among_tiles_with_one_held_back():
+    axis = TileAxis(size=300, tile=128, overlap=64)
+    parts = axis.divide(4, 300)
+    assert [(p.origin, p.first, p.stop) for p in parts] == [
+        (0, 0, 22),
+        (21, 22, 38),
+        (37, 38, 54),
+        (53, 54, 80),
+    ]
+    assert [(p.used.start, p.used.stop) for p in parts] == [(0, 26), (6, 26), (6, 26), (6, 32)]
+    assert [(p.pixels.start, p.pixels.stop) for p in parts] == [
+        (0, 86),
+        (86, 150),
+        (150, 214),
+        (214, 300),
+    ]
+    last = axis.divide(1, 300)[-1]
+    assert (last.used.start, last.origin, last.first, last.stop) == (24, 216, 216, 300)
 
 
 @pytest.mark.parametrize("stride", [1, 8])
@@ -151,7 +180,19 @@ def test_the_image_and_the_bytes_per_pixel_alone_decide_on_tiles(model):
     assert Tiling().plan(engine, spec, (4096, 4096)) is None
     plan = Tiling().plan(engine, spec, (9000, 12000))
     assert plan.to_json() == {"tile": [1024, 1024], "overlap": 128, "tiles": [10, 14]}
-    assert plan.batch == 3
+    assert plan.batch == 2
+    sides = {
+        bytes_per_px: Tiling(bytes_per_px=bytes_per_px).plan(engine, spec, (9000, 12000))
+        for bytes_per_px in (100, 256, 512, 800, 2000, 20_000)
+    }
+    assert {n: (p.rows.tile, p.batch) for n, p in sides.items()} == {
+        100: (1024, 3),  # the most that this engine takes
+        256: (1024, 2),
+        512: (1024, 1),
+        800: (800, 1),
+        2000: (512, 1),
+        20_000: (256, 1),  # twice the overlap
+    }
     plans = [Tiling(reach_px=n).plan(engine, spec, (9000, 12000)) for n in (48, 60, 500)]
     assert [plan.rows.overlap for plan in plans] == [128, 160, 256]
     lean = Tiling(max_memory=32 << 20, bytes_per_px=512)

@@ -1,21 +1,21 @@
 """Predict one large image and write its outputs a band of rows after the other.
 
-Class map, overlay and confidence are those of the whole image. The next tiles are read and the
-last band is written while the network runs. Beyond some bands, memory holds the
-pixels of the image where its file cannot be read in windows. After each band, what is done is
-noted (`bandstate`), so that an interrupted prediction goes on with the next band and ends with
-the same bytes.
+Class map, overlay and confidence are those of the whole image. Each block of logits is decided
+as soon as it is there; the next tiles are read, and blocks decided and bands written, while the
+network runs. Beyond the class indices of a band, memory holds the pixels of the image where its
+file cannot be read in windows. After each band, what is done is noted (`bandstate`), so that an
+interrupted prediction goes on with the next band and ends with the same bytes.
 """
 
 import math
 import shutil
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,6 @@ from ..core.inputspec import InputSpec
 from ..core.journal import BEGUN
 from ..core.labels import IGNORE, LabelMap
 from ..core.logits import Logits
-from ..data.georef.geotags import Tag
 from ..data.opening.stratify import count_pixels
 from ..data.pixels.imagefile import ImageFile, Window
 from ..pages.pictures import RgbImage, draw_overlay, heat_palette
@@ -46,7 +45,7 @@ from .probabilities import (
 )
 from .rasters import RawRows, write_indexed_tiff
 from .resolution import list_shares
-from .tiledimage import Carry, TiledImage
+from .tiledimage import Block, TiledImage
 from .tiling import TilePlan
 from .volumes import CLASSES, CONFIDENCE, is_slice
 
@@ -172,26 +171,25 @@ def predict_bands(
         for kind in kinds:
             opened = _open_rows(kind, name_rows(begun, kind), file, to, state)
             files[kind] = stack.enter_context(closing(opened))
-        writer = _BandWriter(model, source, files, to, file.geotags)
-        tally = writer.start_tally(file) if state is None else state.tally
+        tally = _start_tally(source, file, to) if state is None else state.tally
+        writer = _BandWriter(model, source, files, to, file, tally)
+
+        def write(block: Block) -> None:
+            writer.add_block(block.logits)
+            if block.after is not None:
+                writer.end_band()
+                marks = {kind: rows.sync() for kind, rows in files.items()}
+                BandState(block.after, writer.tally, marks).save(begun, content)
+
         carry = None if state is None else state.carry
-
-        def write(band: tuple[Logits, Carry]) -> None:
-            nonlocal tally
-            logits, after = band
-            tally = writer.add_band(logits, tally)
-            marks = {kind: rows.sync() for kind, rows in files.items()}
-            BandState(after, tally, marks).save(begun, content)
-
-        with write_behind(write, depth=1) as give:
-            for logits, after in tiles.run_bands(model.engine, model.card, carry):
-                give((logits, after._replace(sum_Khw=after.sum_Khw.copy())))
+        with write_behind(write, depth=plan.batch) as give:
+            for block in tiles.run_blocks(model.engine, model.card, carry):
+                give(block)
         for kind, rows in files.items():
             _finish(kind, rows, name_rows(begun, kind), file, to, key)
     shutil.rmtree(begun)
-    valid_hw = tally.valid_hw
-    sample = PixelData(tally.sample_hwC, None if valid_hw.all() else valid_hw)
-    return BandSummary(tally.counts_C, sample)
+    counts_C, sample_hwC, valid_hw, *_ = writer.tally
+    return BandSummary(counts_C, PixelData(sample_hwC, None if valid_hw.all() else valid_hw))
 
 
 def _open_rows(
@@ -249,73 +247,129 @@ def _finish_shares(
             target.file.write(rows.read_rows(row, row + 1).tobytes())
 
 
+def _start_tally(source: _Source, file: ImageFile, to: Destination) -> Tally:
+    """The Tally before the first row."""
+    height, width = file.size_HW
+    sample_hwC = source.read((slice(0, 1), slice(0, width))).image_HWC[:0]
+    step = max(_SAMPLE_STEP, math.ceil(math.sqrt(height * width / _SAMPLE_PX)))
+    return Tally(
+        counts_C=np.zeros(len(to.labels), np.int64),
+        sample_hwC=sample_hwC[:, ::step],
+        valid_hw=np.zeros((0, len(range(0, width, step))), np.bool_),
+        above_1W=np.zeros((0, width), np.uint8),
+        step=step,
+    )
+
+
 @dataclass(frozen=True, slots=True)
+class _Band:
+    """Rows of an image at its full width, of which the blocks arrive from the left.
+
+    `tally` counts the blocks that are there, and has the samples of earlier bands above.
+    """
+
+    rows: slice
+    labels_HW: LabelMap
+    confidence_HW: NDArray[np.uint8]
+    rgb_HW3: RgbImage
+    tally: Tally
+
+    @classmethod
+    def start(cls, rows: slice, width: int, kinds: Collection[str], before: Tally) -> Self:
+        """An empty band; a kind that is not written takes no memory."""
+        size_HW = rows.stop - rows.start, width
+        num = len(range(-rows.start % before.step, size_HW[0], before.step))
+        padding = ((0, num), (0, 0), (0, 0))
+        samples: Any = np.pad(before.sample_hwC, padding)
+        tally = before._replace(
+            counts_C=before.counts_C.copy(),
+            sample_hwC=samples,
+            valid_hw=np.pad(before.valid_hw, padding[:2]),
+        )
+        return cls(
+            rows=rows,
+            labels_HW=np.empty(size_HW, np.uint8),
+            confidence_HW=np.empty(size_HW if CONFIDENCE in kinds else (0, 0), np.uint8),
+            rgb_HW3=np.empty((*size_HW, 3) if OVERLAY in kinds else (0, 0, 3), np.uint8),
+            tally=tally,
+        )
+
+    def sample(self, columns: slice, data: PixelData) -> None:
+        """Take every `step`-th row and column of a block."""
+        step = self.tally.step
+        part = np.s_[-self.rows.start % step :: step, -columns.start % step :: step]
+        sample_hwC = data.image_HWC[part]
+        num, left = len(sample_hwC), -(-columns.start // step)
+        place = np.s_[len(self.tally.valid_hw) - num :, left : left + sample_hwC.shape[1]]
+        self.tally.sample_hwC[place] = sample_hwC
+        self.tally.valid_hw[place] = True if data.valid_HW is None else data.valid_HW[part]
+
+
+@dataclass(slots=True)
 class _BandWriter:
-    """Decides bands of logits and adds them to the files by kind."""
+    """Decides blocks of logits, and adds the bands that they make to the files by kind."""
 
     model: Predictor
     source: _Source
     files: Mapping[str, RowFile]
     to: Destination
-    tags: Sequence[Tag]
+    image: ImageFile
+    tally: Tally
+    band: _Band | None = None
 
-    def start_tally(self, file: ImageFile) -> Tally:
-        """The Tally before the first row."""
-        height, width = file.size_HW
-        sample_hwC = self.source.read((slice(0, 1), slice(0, width))).image_HWC[:0]
-        step = max(_SAMPLE_STEP, math.ceil(math.sqrt(height * width / _SAMPLE_PX)))
-        return Tally(
-            counts_C=np.zeros(len(self.to.labels), np.int64),
-            sample_hwC=sample_hwC[:, ::step],
-            valid_hw=np.zeros((0, len(range(0, width, step))), np.bool_),
-            above_1W=np.zeros((0, width), np.uint8),
-            step=step,
-        )
-
-    def add_band(self, logits: Logits, tally: Tally) -> Tally:
-        """Write the rows of a band, some at a time."""
-        num, width = logits.size_HW
-        start, step = logits.rows.first, max(1, _STRIP_PX // width)
-        for top in range(0, num, step):
-            strip = logits.crop_rows(top, min(top + step, num))
-            rows = slice(start + top, start + top + strip.size_HW[0])
-            data = self.source.read((rows, slice(0, width)))
-            tally = self._add_strip(strip, data, rows.start, tally)
-        return tally
-
-    def _add_strip(self, logits: Logits, data: PixelData, start: int, tally: Tally) -> Tally:
-        """Write some rows, of which `start` is the first of the image."""
+    def add_block(self, logits: Logits) -> None:
+        """Decide a block, the first of a band or the one at the right of the last."""
+        (height, width), top, left = logits.size_HW, logits.rows.first, logits.columns.first
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        if self.band is None:
+            full = self.image.size_HW[1]
+            self.band = _Band.start(rows, full, self.files, self.tally)
+        data = self.source.read((rows, columns))
         image_HWC, valid_HW = data
         decision = self.model.decide(logits, image_HWC, valid_HW, where=self.source.name)
         labels_HW = decision.labels_HW
-        if CLASSES in self.files:
-            self.files[CLASSES].add_rows(labels_HW)
+        self.band.labels_HW[:, columns] = labels_HW
         if CONFIDENCE in self.files:
-            self.files[CONFIDENCE].add_rows(to_bytes(decision.confidence_HW))
+            self.band.confidence_HW[:, columns] = to_bytes(decision.confidence_HW)
         if OVERLAY in self.files:
-            self.files[OVERLAY].add_rows(self._draw(image_HWC, labels_HW, tally.above_1W))
-        self._add_shares(decision)
-        part = np.s_[-start % tally.step :: tally.step, :: tally.step]
-        if valid_HW is None:
-            valid_HW = np.ones(labels_HW.shape, np.bool_)
-        return Tally(
-            counts_C=tally.counts_C + count_pixels(labels_HW, len(self.to.labels)),
-            sample_hwC=np.concatenate([tally.sample_hwC, image_HWC[part]]),
-            valid_hw=np.concatenate([tally.valid_hw, valid_HW[part]]),
-            above_1W=labels_HW[-1:],
-            step=tally.step,
-        )
+            shown_HW3 = self.to.display.draw(image_HWC, labels_HW != IGNORE)
+            self.band.rgb_HW3[:, columns] = shown_HW3
+        self._put_shares(decision, left)
+        self.band.sample(columns, data)
+        counts_C = self.band.tally.counts_C
+        counts_C += count_pixels(labels_HW, len(counts_C))
 
-    def _add_shares(self, decision: Decision) -> None:
-        for kind in set(PROBABILITIES) & set(self.files):
-            dtype = find_stored_type(kind, self.tags)
+    def end_band(self) -> None:
+        """Add the rows of the band to the files."""
+        band, self.band = self.band, None
+        if band is None:
+            return
+        if CLASSES in self.files:
+            self.files[CLASSES].add_rows(band.labels_HW)
+        if CONFIDENCE in self.files:
+            self.files[CONFIDENCE].add_rows(band.confidence_HW)
+        if OVERLAY in self.files:
+            self._add_overlay(band)
+        self.tally = band.tally._replace(above_1W=band.labels_HW[-1:])
+
+    def _put_shares(self, decision: Decision, left: int) -> None:
+        for kind, file in self.files.items():
+            if kind not in PROBABILITIES or not isinstance(file, RawRows):
+                continue
+            dtype = find_stored_type(kind, self.image.geotags)
+            top = decision.logits.rows.first
             for rows_nWK in list_shares(decision):
-                self.files[kind].add_rows(encode_shares(rows_nWK, kind, dtype))
+                file.put(top, left, encode_shares(rows_nWK, kind, dtype))
+                top += len(rows_nWK)
 
-    def _draw(self, image_HWC: Image, labels_HW: LabelMap, above_1W: LabelMap) -> RgbImage:
-        """Rows of the overlay, with the borders to the last row of the strip above."""
-        rgb_HW3 = self.to.display.draw(image_HWC, labels_HW != IGNORE)
-        overlay_HW3 = draw_overlay(rgb_HW3, labels_HW, self.to.labels.palette)
-        if len(above_1W):
-            overlay_HW3[0, labels_HW[0] != above_1W[0]] = 255
-        return overlay_HW3
+    def _add_overlay(self, band: _Band) -> None:
+        """Draw a band some rows at a time, with the borders to the rows above."""
+        palette, above_1W = self.to.labels.palette, self.tally.above_1W
+        num, width = band.labels_HW.shape
+        for top in range(0, num, step := max(1, _STRIP_PX // width)):
+            labels_HW = band.labels_HW[top : top + step]
+            overlay_HW3 = draw_overlay(band.rgb_HW3[top : top + step], labels_HW, palette)
+            if len(above_1W):
+                overlay_HW3[0, labels_HW[0] != above_1W[0]] = 255
+            self.files[OVERLAY].add_rows(overlay_HW3)
+            above_1W = labels_HW[-1:]

@@ -68,7 +68,9 @@ class BandState(NamedTuple):
             marks = {name: Mark(*mark) for name, mark in notes["marks"].items()}
             carry = Carry(**{name: values[name] for name in Carry._fields})
             tally = Tally(**{name: values[name] for name in Tally._fields})
+            names = {"notes", *Carry._fields, *Tally._fields}
             is_same = bool(notes["content"] == json.loads(json.dumps(content)))
+            is_same &= values.keys() == names  # else it is that of an earlier version
         except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile):
             return None
         paths = {name_rows(folder, kind): mark for kind, mark in marks.items()}

@@ -33,17 +33,24 @@ class RawRows:
         self._file = path.open("wb+" if mark is None else "rb+")
         if mark is not None:
             self._file.truncate(mark.num_bytes)
-            self._file.seek(mark.num_bytes)
 
     def add_rows(self, rows: NDArray[Any]) -> None:
-        """Add rows, the first axis."""
+        """Add rows, the first axis, behind the last one."""
+        self._file.seek(0, os.SEEK_END)
         self._file.write(rows.tobytes())
+
+    def put(self, top: int, left: int, pixels_nw: NDArray[Any]) -> None:
+        """Write a part of rows, (n, w) or (n, w, K), from row `top` and column `left` on."""
+        pixel_bytes = pixels_nw[:1, :1].nbytes
+        for row, pixels_w in enumerate(pixels_nw, start=top):
+            self._file.seek(row * self._row_bytes + left * pixel_bytes)
+            self._file.write(pixels_w.tobytes())
 
     def sync(self) -> Mark:
         """Bring what was added to the disk; from the mark the file can be continued."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        return Mark(self._file.tell())
+        return Mark(self._file.seek(0, os.SEEK_END))
 
     def read_rows(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Rows that were added, as bytes: (n, bytes of a row)."""

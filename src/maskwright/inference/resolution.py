@@ -17,7 +17,7 @@ from ..core.image import Image
 from ..core.inputspec import InputSpec
 from ..core.intensity import Scaling
 from ..core.kernels.kernel import kernel
-from ..core.logits import Logits
+from ..core.logits import Axis, Logits
 
 _STRIP_LOGITS = 1 << 22
 """Logits of all classes at the size of the image that are held at once: 16 MB."""
@@ -112,10 +112,23 @@ def planes(logits: Logits) -> Iterator[NDArray[np.float32]]:
         above_Hw = plane_hw[above_H]
         rows_Hw = above_Hw + weight_H1 * (plane_hw[below_H] - above_Hw)
         if not logits.columns.is_identity:
-            rows_Hw = _enlarge_rows(rows_Hw, 1 / logits.columns.step)
+            rows_Hw = _enlarge_rows(rows_Hw, logits.columns, width)
         yield rows_Hw[:, :width]
 
 
-def _enlarge_rows(rows_Hw: NDArray[np.float32], ratio: float) -> NDArray[np.float32]:
-    resized = cv2.resize(rows_Hw, None, fx=ratio, fy=1, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(resized, np.float32).reshape(len(rows_Hw), -1)
+def _enlarge_rows(
+    rows_Hw: NDArray[np.float32], columns: Axis, width: int
+) -> NDArray[np.float32]:
+    """Interpolate along the rows, at `width` pixels; OpenCV does it from the first pixel on."""
+    skipped = columns.first - columns.origin / columns.step
+    if skipped.is_integer():
+        ratio = 1 / columns.step
+        resized = cv2.resize(rows_Hw, None, fx=ratio, fy=1, interpolation=cv2.INTER_LINEAR)
+        wide_HW = np.asarray(resized, np.float32).reshape(len(rows_Hw), -1)
+        return wide_HW[:, int(skipped) :]
+    place_W = columns.locate(width)
+    left_W = np.floor(place_W).astype(np.int64)
+    weight_W, last = (place_W - left_W).astype(np.float32), rows_Hw.shape[1] - 1
+    left_HW = rows_Hw.take(np.clip(left_W, 0, last), axis=1)
+    right_HW = rows_Hw.take(np.clip(left_W + 1, 0, last), axis=1)
+    return left_HW + weight_W * (right_HW - left_HW)

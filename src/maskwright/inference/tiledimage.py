@@ -1,9 +1,10 @@
-"""Run one image in tiles: the plan of `tiling`, the logits blended in bands of rows.
+"""Run one image in tiles: the plan of `tiling`, the logits blended and given out in blocks.
 
 The inputs of the next tiles are read while the network runs. The logits of tiles are summed at
-their own resolution with weights that sum to one, one row of tiles at a time; the rows that no
-later tile covers are given out, and one of them is held back, since pixels lie between two rows
-of logits. So memory grows with the width of an image and not with its height.
+their own resolution with weights that sum to one. After each tile, the rows and columns that no
+later tile covers are given out as a block; what tiles share waits for the next one, and so do
+the last row and column of logits, since pixels lie between two of them. So memory holds a tile
+and, across the image, the rows that tiles share.
 """
 
 import math
@@ -23,7 +24,7 @@ from ..core.logits import Axis, Logits
 from .engine import Engine
 from .overlap import read_ahead
 from .resolution import resize_input
-from .tiling import UNIT, TilePlan
+from .tiling import UNIT, Part, TilePlan
 
 ReadWindow = Callable[[slice, slice], Image]
 """Rows and columns of an image to its pixels, as `InputSpec.prepare` gives them."""
@@ -33,17 +34,25 @@ _Batch = list[tuple[int, tuple[int, int]]]
 
 
 class Carry(NamedTuple):
-    """What the bands of rows after some tiles need of those before them.
+    """What rows of tiles need of those before them, across the image.
 
-    `num_tiles` are the rows of tiles that are done, `num_rows` those of the image. `held_Khw`
-    are rows of logits from row `origin` on, `sum_Khw` the weighted logits of the next rows.
+    `num_tiles` are the rows of tiles that are done. `held_Khw` are the last rows of logits that
+    were given out and are needed again, `sum_Khw` the weighted logits of the rows after them.
     """
 
     num_tiles: int
-    num_rows: int
-    origin: int
     held_Khw: NDArray[np.float32]
     sum_Khw: NDArray[np.float32]
+
+
+class Block(NamedTuple):
+    """The logits of some rows and columns of an image.
+
+    `after` comes with the last block of its rows: what the rows of tiles below need.
+    """
+
+    logits: Logits
+    after: Carry | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,73 +82,76 @@ class TiledImage:
     def run(self, engine: Engine, card: ModelCard) -> Logits:
         """The logits of the whole image."""
         stride, axes = card.logits.stride, (self.plan.rows, self.plan.columns)
-        bands = [band_Khw.copy() for band_Khw, _ in self._blend(engine, card, None)]
-        return Logits.of_image(
-            np.concatenate(bands, axis=1),
-            self.size_HW,
-            (axes[0].size / stride, axes[1].size / stride),
+        height, width = (
+            axis.divide(stride, num)[-1].stop
+            for axis, num in zip(axes, self.size_HW, strict=True)
         )
+        values_Khw = np.empty((len(card.labels), height, width), np.float32)
+        for part, _ in self.run_blocks(engine, card):
+            top, left = part.rows.origin, part.columns.origin
+            _, h, w = part.values_Khw.shape
+            values_Khw[:, top : top + h, left : left + w] = part.values_Khw
+        extent_hw = axes[0].size / stride, axes[1].size / stride
+        return Logits.of_image(values_Khw, self.size_HW, extent_hw)
 
-    def run_bands(
+    def run_blocks(
         self, engine: Engine, card: ModelCard, carry: Carry | None = None
-    ) -> Iterator[tuple[Logits, Carry]]:
-        """Yield the logits of all rows of the image, some rows after the other.
+    ) -> Iterator[Block]:
+        """Yield the logits of all pixels in blocks: rows from the top, each from the left.
 
-        They are those of `run`: the rows of logits between which the next rows of the image lie
-        are held back. With the Carry that was yielded with a band, go on after that band.
+        They are those of `run`. With the Carry that came with a block, go on below it.
         """
-        stride, (height, width) = card.logits.stride, self.size_HW
-        rows = Axis(self.plan.rows.size / stride / height)
-        columns = Axis(self.plan.columns.size / stride / width)
-        place_H, tops = rows.locate(height), self.plan.rows.starts
-        done, origin = (0, 0) if carry is None else (carry.num_rows, carry.origin)
-        values_Khw = None if carry is None else carry.held_Khw
-        for index, (band_Khw, sum_Khw) in enumerate(
-            self._blend(engine, card, carry), start=0 if carry is None else carry.num_tiles
-        ):
-            held = [] if values_Khw is None else [values_Khw]
-            values_Khw = np.concatenate([*held, band_Khw], axis=1)
-            bottom = tops[index] // stride + band_Khw.shape[1]
-            is_last = index == len(tops) - 1
-            stop = height if is_last else int((np.ceil(place_H) < bottom).sum())
-            axis = rows._replace(first=done, origin=origin)
-            logits = Logits(values_Khw, (stop - done, width), axis, columns)
-            first = bottom if is_last else min(max(math.floor(place_H[stop]), 0), bottom)
-            values_Khw, origin, done = values_Khw[:, first - origin :], first, stop
-            yield logits, Carry(index + 1, done, origin, values_Khw, sum_Khw)
+        stride, size_HW = card.logits.stride, self.size_HW
+        rows = self.plan.rows.divide(stride, size_HW[0])
+        columns = self.plan.columns.divide(stride, size_HW[1])
+        step_y = self.plan.rows.size / stride / size_HW[0]
+        step_x = self.plan.columns.size / stride / size_HW[1]
+        if carry is None:
+            carry = Carry(0, *np.zeros((2, len(card.labels), 0, columns[-1].stop), np.float32))
+        left = rows[carry.num_tiles :]
+        with self._run_tiles(engine, card, left, columns) as tiles:
+            for row in left:
+                after = _start_carry(carry, rows)
+                for column, block_Khw in zip(
+                    columns, _join_row(row, columns, tiles, carry, after), strict=True
+                ):
+                    yield Block(
+                        Logits(
+                            block_Khw,
+                            (_count(row.pixels), _count(column.pixels)),
+                            Axis(step_y, row.pixels.start, row.origin),
+                            Axis(step_x, column.pixels.start, column.origin),
+                        ),
+                        after if column is columns[-1] else None,
+                    )
+                carry = after
 
-    def _blend(
-        self, engine: Engine, card: ModelCard, carry: Carry | None
-    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Yield rows of logits that no later tile covers, and the sum of those after them.
+    @contextmanager
+    def _run_tiles(
+        self, engine: Engine, card: ModelCard, rows: Sequence[Part], columns: Sequence[Part]
+    ) -> Iterator[Iterator[NDArray[np.float32]]]:
+        """The weighted logits of the tiles of the last `rows`, 0 of those that are not run."""
+        stride, tops = card.logits.stride, self.plan.rows.starts
+        done = len(tops) - len(rows)
+        weights_y, weights_x = (
+            self.plan.rows.weigh(stride)[done:],
+            self.plan.columns.weigh(stride),
+        )
+        batches = [self._list_batches(top) for top in tops[done:]]
 
-        Both are views, which the next rows overwrite.
-        """
-        stride, plan = card.logits.stride, self.plan
-        tops, lefts = plan.rows.starts, plan.columns.starts
-        weights_y = plan.rows.weigh(stride)
-        height, width = plan.rows.tile // stride, (lefts[-1] + plan.columns.tile) // stride
-        size_hw = tuple(math.ceil(axis.size / stride) for axis in (plan.rows, plan.columns))
-        sum_Khw = np.zeros((len(card.labels), height, width), np.float32)
-        if carry is not None:
-            sum_Khw[:, : carry.sum_Khw.shape[1]] = carry.sum_Khw
-        first_row = 0 if carry is None else carry.num_tiles
-        batches = {
-            index: self._list_batches(tops[index]) for index in range(first_row, len(tops))
-        }
-        with self._read_inputs(batches.values(), card.input) as inputs:
-            for index, in_row in batches.items():
-                top = tops[index]
-                self._add_tiles(sum_Khw, weights_y[index], in_row, inputs, engine, card)
-                following = tops[index + 1] if index + 1 < len(tops) else top + plan.rows.tile
-                num_final = (following - top) // stride
-                first = top // stride
-                # the logits of the padding never lie between pixels where stride is 1
-                crop = size_hw if stride == 1 else (first + num_final, width)
-                band_Khw = sum_Khw[:, : min(num_final, crop[0] - first), : crop[1]]
-                yield band_Khw, sum_Khw[:, num_final:]
-                sum_Khw[:, : height - num_final] = sum_Khw[:, num_final:]
-                sum_Khw[:, height - num_final :] = 0
+        def run(inputs: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+            for row, weight_h, in_row in zip(rows, weights_y, batches, strict=True):
+                needed = {number for batch in in_row for number, _ in batch}
+                found = (logits_Khw for _ in in_row for logits_Khw in engine(next(inputs)))
+                for number, column in enumerate(columns):
+                    weight_hw = weight_h[row.used, None] * weights_x[number][column.used]
+                    if number in needed:
+                        yield next(found)[:, row.used, column.used] * weight_hw
+                    else:
+                        yield np.zeros((len(card.labels), *weight_hw.shape), np.float32)
+
+        with self._read_inputs(batches, card.input) as inputs:
+            yield run(inputs)
 
     def _list_batches(self, top: int) -> list[_Batch]:
         """The tiles of a row that are run, those of one batch together."""
@@ -164,25 +176,6 @@ class TiledImage:
         )
         with read_ahead(inputs, depth=1) as arriving:
             yield (arrived.item for arrived in arriving)
-
-    def _add_tiles(
-        self,
-        sum_Khw: NDArray[np.float32],
-        weight_h: NDArray[np.float32],
-        batches: Sequence[_Batch],
-        inputs: Iterator[NDArray[np.float32]],
-        engine: Engine,
-        card: ModelCard,
-    ) -> None:
-        """Add the weighted logits of one row of tiles."""
-        stride, columns = card.logits.stride, self.plan.columns
-        weights_x = columns.weigh(stride)
-        for batch in batches:
-            logits_BKhw = engine(next(inputs))
-            for (column, _), logits_Khw in zip(batch, logits_BKhw, strict=True):
-                weight_w, left = weights_x[column], columns.starts[column] // stride
-                weight_hw = weight_h[:, None] * weight_w
-                sum_Khw[:, :, left : left + len(weight_w)] += logits_Khw * weight_hw
 
     def _needs(self, place: tuple[int, int]) -> bool:
         """Whether anything in or within `UNIT` of the tile at (top, left) is asked for."""
@@ -212,6 +205,49 @@ class TiledImage:
         if below or right:
             x_CHW = np.pad(x_CHW, ((0, 0), (0, below), (0, right)), mode="edge")
         return x_CHW
+
+
+def _start_carry(before: Carry, rows: Sequence[Part]) -> Carry:
+    """The Carry after the next row of tiles, to be filled."""
+    row, following = rows[before.num_tiles], rows[before.num_tiles + 1 :][:1]
+    num_shared = row.used.stop - row.used.start - (row.stop - row.first)
+    sizes = [(row.stop - after.origin, num_shared) for after in following] or [(0, 0)]
+    num_classes, _, width = before.sum_Khw.shape
+    held, shared = (np.empty((num_classes, n, width), np.float32) for n in sizes[0])
+    return Carry(before.num_tiles + 1, held, shared)
+
+
+def _join_row(
+    row: Part,
+    columns: Sequence[Part],
+    tiles: Iterator[NDArray[np.float32]],
+    carry: Carry,
+    after: Carry,
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the logits that each tile of a row completes, and fill `after` for the next row."""
+    num_rows, num_above = row.stop - row.first, carry.sum_Khw.shape[1]
+    num_held, num_below = after.held_Khw.shape[1], after.sum_Khw.shape[1]
+    top = row.first - row.origin
+    shared_Khw = carry.sum_Khw[:, :0, :0]
+    block_Khw = np.empty((len(shared_Khw), top + num_rows, 0), np.float32)
+    for column, tile_Khw in zip(columns, tiles, strict=False):
+        tile_Khw[:, : shared_Khw.shape[1], : shared_Khw.shape[2]] += shared_Khw
+        num_columns, across = column.stop - column.first, slice(column.first, column.stop)
+        shared_Khw, new_Khw = tile_Khw[:, :, num_columns:], tile_Khw[:, :, :num_columns]
+        new_Khw[:, :num_above] += carry.sum_Khw[:, :, across]
+        after.sum_Khw[:, :, across] = new_Khw[:, num_rows : num_rows + num_below]
+        after.held_Khw[:, :, across] = new_Khw[:, num_rows - num_held : num_rows]
+        left = column.first - column.origin
+        beside_Khw = block_Khw[:, top:, block_Khw.shape[2] - left :]
+        block_Khw = np.empty((len(tile_Khw), top + num_rows, left + num_columns), np.float32)
+        block_Khw[:, :top] = carry.held_Khw[:, :, column.origin : column.stop]
+        block_Khw[:, top:, :left] = beside_Khw
+        block_Khw[:, top:, left:] = new_Khw[:, :num_rows]
+        yield block_Khw
+
+
+def _count(pixels: slice) -> int:
+    return int(pixels.stop - pixels.start)
 
 
 def run_in_tiles(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..core.errors import ConfigError
 from ..core.graph import Graph, TilingEffect
 from ..core.inputspec import InputSpec
+from ..core.logits import Axis
 from .engine import Engine
 
 AUTO, OFF = "auto", "off"
@@ -29,6 +30,9 @@ _IDLE_SHARE = 3 / 8
 """Of the overlap at each edge of a tile, where its weight is 0."""
 
 MAX_MEMORY_BYTES = 4 << 30
+_TILES_BYTES = 512 << 20
+"""What the tiles of one call of the engine may take: beyond it they are fewer, then smaller."""
+
 BYTES_PER_PX = 256.0
 """Of models that do not state what they take per pixel of their input."""
 
@@ -40,6 +44,21 @@ resized as floats (27), class, logit, confidence and the strip that is decided (
 def pad_side(size: int) -> int:
     """A height or width, up to the next multiple of `UNIT`."""
     return math.ceil(size / UNIT) * UNIT
+
+
+class Part(NamedTuple):
+    """What one tile adds along one axis, and the pixels of the image that are known with it.
+
+    The logit pixels of the tile in `used` have a weight. Those of the image from `first` up to
+    `stop` have one in no later tile; with those from `origin` on, which earlier tiles gave, the
+    pixels of the image in `pixels` lie between them.
+    """
+
+    used: slice
+    origin: int
+    first: int
+    stop: int
+    pixels: slice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,18 +78,41 @@ class TileAxis:
         last = max(0, pad_side(self.size) - self.tile)
         return [*range(0, last, self.tile - self.overlap), last] if last else [0]
 
+    def divide(self, stride: int, num_px: int) -> list[Part]:
+        """The Part of each tile for logits at a stride, on an image of `num_px` pixels.
+
+        Logits of the padding are left out at stride 1, where no pixel lies between them.
+        """
+        used = [np.flatnonzero(weight_n)[[0, -1]] for weight_n in self.weigh(stride)]
+        starts = [start // stride for start in self.starts]
+        firsts = [start + int(first) for start, (first, _) in zip(starts, used, strict=True)]
+        end = self.size if stride == 1 else starts[-1] + self.tile // stride
+        place_N = Axis(self.size / stride / num_px).locate(num_px)
+        parts, origin, first_px = list[Part](), 0, 0
+        for (low, high), (first, stop) in zip(used, pairwise([*firsts, end]), strict=True):
+            is_last = stop == end
+            stop_px = num_px if is_last else int((np.ceil(place_N) < stop).sum())
+            pixels = slice(first_px, stop_px)
+            parts.append(Part(slice(int(low), int(high) + 1), origin, first, stop, pixels))
+            origin = stop if is_last else min(max(math.floor(place_N[stop_px]), 0), stop)
+            first_px = stop_px
+        return parts
+
     def weigh(self, stride: int) -> list[NDArray[np.float32]]:
         """The weight of each logit pixel of each tile; those of all tiles sum to one.
 
         A ramp goes over the middle quarter of the overlap: what is nearer to the edge of a
-        tile, and so sees less of the image, has no weight.
+        tile, and so sees less of the image, has no weight. The last tile may share more with
+        the one before: that has all weight up to the last `overlap` pixels of it.
         """
         num, starts = self.tile // stride, [start // stride for start in self.starts]
-        ramp = np.clip(4 * stride / self.overlap * (np.arange(num) + 0.5) - 1.5, 0, 1)
+        places, slope = np.arange(num) + 0.5, 4 * stride / self.overlap
+        falling = np.clip(slope * (num - places) - 1.5, 0, 1)
         weights = [np.ones(num) for _ in starts]
-        for before, after in pairwise(weights):
-            np.multiply(before, ramp[::-1], out=before)
-            np.multiply(after, ramp, out=after)
+        for (start, before), (following, after) in pairwise(zip(starts, weights, strict=True)):
+            begin = start + num - self.overlap // stride - following
+            np.multiply(before, falling, out=before)
+            np.multiply(after, np.clip(slope * (places - begin) - 1.5, 0, 1), out=after)
         total = np.zeros(starts[-1] + num)
         for start, weight in zip(starts, weights, strict=True):
             total[start : start + num] += weight
@@ -156,6 +198,11 @@ class Tiling:
         """The network pixels that `max_memory` suffices for."""
         return self.max_memory / self.bytes_per_px
 
+    @property
+    def _most_tile_px(self) -> float:
+        """The network pixels of all tiles of one call."""
+        return min(self.max_memory, _TILES_BYTES) / self.bytes_per_px
+
     def take_measured(self, graphs: Sequence[Graph], engine: Engine) -> "Tiling":
         """The tiling with what a Bundle says of the graph that the engine runs."""
         for graph in graphs:
@@ -186,9 +233,8 @@ class Tiling:
             TileAxis(size=n, tile=t, overlap=min(overlap, t // 2 // UNIT * UNIT) or UNIT)
             for n, t in zip(size, tile, strict=True)
         ]
-        tile_bytes = self.bytes_per_px * tile[0] * tile[1]
-        batch = max(1, min(engine.max_batch, int(self.max_memory / tile_bytes)))
-        return TilePlan(axes[0], axes[1], batch)
+        batch = int(self._most_tile_px / (tile[0] * tile[1]))
+        return TilePlan(axes[0], axes[1], max(1, min(engine.max_batch, batch)))
 
     def _choose_overlap(self) -> int:
         """As asked; else so wide that what a tile cannot see has no weight, up to a limit."""
@@ -208,7 +254,7 @@ class Tiling:
         if isinstance(tile, str):
             if size[0] * size[1] <= self.most_px:
                 return None
-            side = min(TILE_PX, math.isqrt(int(self.most_px)) // UNIT * UNIT)
+            side = min(TILE_PX, math.isqrt(int(self._most_tile_px)) // UNIT * UNIT)
             tile = (max(side, 2 * self._choose_overlap()),) * 2
         return min(tile[0], pad_side(size[0])), min(tile[1], pad_side(size[1]))
 
