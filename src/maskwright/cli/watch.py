@@ -1,4 +1,4 @@
-"""`maskwright watch`: the dashboard of a store that servers of models write."""
+"""`maskwright watch`: the dashboard of a store that servers of models write, or a replay."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,29 @@ TokenFile = Annotated[
     typer.Option(metavar="FILE", help="Hashes of the tokens that people need, with scopes."),
 ]
 
+ReplayLog = Annotated[
+    Path | None,
+    typer.Option(
+        "--replay",
+        metavar="LOG",
+        help="Measure the detector on observations of a time when nothing changed.",
+    ),
+]
+PerDay = Annotated[
+    float | None, typer.Option(metavar="N", min=1e-9, help="Images of the log in a day.")
+]
+AlarmTarget = Annotated[
+    str, typer.Option(metavar="N/TIME", help="False alarms that are accepted in a replay.")
+]
+ReplayModel = Annotated[
+    str | None,
+    typer.Option("--model", metavar="MODEL", help="Predicts these images."),
+]
+ReplayImages = Annotated[
+    Path | None, typer.Option("--images", help="Images like those of the log, to corrupt.")
+]
+Replays = Annotated[int, typer.Option(metavar="N", min=1, help="Random cuts of the log.")]
+
 
 def watch(
     *,
@@ -20,18 +43,41 @@ def watch(
     host: Host = "127.0.0.1",
     port: Port = 8001,
     token_file: TokenFile = None,
+    replay: ReplayLog = None,
+    per_day: PerDay = None,
+    target: AlarmTarget = "1/90d",
+    model: ReplayModel = None,
+    images: ReplayImages = None,
+    replays: Replays = 20,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show what served models see: traffic, drift, alarms."""
+    """Show what served models see: traffic, drift, alarms; or measure how right alarms are."""
+    console = Console(as_json=as_json, quiet=quiet)
+    if replay is not None:
+        from .replay import ReplayOptions, run_replay
+
+        options = ReplayOptions(
+            log=replay,
+            per_day=per_day,
+            target=target,
+            model=model,
+            images=images,
+            replays=replays,
+        )
+        raise typer.Exit(run_replay(options, console))
+    _show_dashboard(store, host, port, token_file, console)
+
+
+def _show_dashboard(
+    store: str | None, host: str, port: int, token_file: Path | None, console: Console
+) -> None:
     from ..serving.access import Access, read_tokens
     from ..serving.endpoints import WATCHING
     from ..serving.log import ignore, write_log
     from ..serving.run import ServeOptions, serve
     from ..serving.watch.watching import WatchOptions
     from ..store.place import find_default_store
-
-    console = Console(as_json=as_json, quiet=quiet)
 
     def announce(_names: object, address: str) -> None:
         console.say(f"the dashboard is at {address}/watch; stop with Ctrl-C")
@@ -48,6 +94,6 @@ def watch(
         ),
         Access(host, tokens=None if token_file is None else read_tokens(token_file)),
         announce=announce,
-        log=ignore if quiet else write_log,
+        log=ignore if console.quiet else write_log,
         table=WATCHING,
     )
