@@ -21,10 +21,11 @@ from maskwright.studio.live import News
 PORT = 8080
 
 
-def make_page(project):
+def make_page(project, **options):
     """A browser that was let in, as a client of the application."""
     guard = Guard(project.store, PORT)
-    browser = TestClient(make_app(project, guard, News()), base_url=f"http://127.0.0.1:{PORT}")
+    app = make_app(project, guard, News(), **options)
+    browser = TestClient(app, base_url=f"http://127.0.0.1:{PORT}")
     browser.get("/", params={"token": guard.token}, follow_redirects=False)
     return Page(browser, "page-one")
 

@@ -43,7 +43,7 @@ def received():
 
 def _make_client(project, hook=None):
     guard = Guard(project.store, PORT)
-    browser = TestClient(make_app(project, guard, News(), hook), base_url=ADDRESS)
+    browser = TestClient(make_app(project, guard, News(), hook=hook), base_url=ADDRESS)
 
     def send(method, path, headers, body):
         browser.cookies.clear()  # the client has its own

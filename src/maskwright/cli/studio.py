@@ -62,6 +62,12 @@ def studio(
             metavar="URL", help="Post to URL what is submitted, accepted and commented."
         ),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="A Bundle, run or published model that makes proposals."
+        ),
+    ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify log and class maps, and end.")
     ] = False,
@@ -110,6 +116,7 @@ def studio(
                 port=port,
                 opens_browser=browser,
                 webhook=webhook,
+                model=model,
             )
 
 

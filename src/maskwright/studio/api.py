@@ -22,13 +22,21 @@ if TYPE_CHECKING:
 
 
 def make_app(
-    project: Project, guard: Guard, news: News, hook: Webhook | None = None
+    project: Project,
+    guard: Guard,
+    news: News,
+    *,
+    hook: Webhook | None = None,
+    model: str | None = None,
 ) -> "Starlette":
-    """The application of one project; a webhook is told of what is submitted and said."""
+    """The application of one project.
+
+    A webhook is told of what is submitted and said; a model makes proposals.
+    """
     from starlette.applications import Starlette
     from starlette.routing import Route as HttpRoute
 
-    site = Site(project, guard, news, hook)
+    site = Site(project, guard, news, hook, model)
     return Starlette(
         routes=[
             HttpRoute(route.path, make_answer(route, guard), methods=[route.method])

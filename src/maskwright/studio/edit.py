@@ -58,6 +58,64 @@ class Everything(Body):
     kind: Literal["all"]
 
 
+class Wand(Body):
+    """All pixels whose colour is near that of the pixel `at`, by their distance in CIELAB."""
+
+    kind: Literal["wand"]
+    at: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+    tolerance: Annotated[int, Field(ge=0, le=200)]
+    connected: bool = True
+
+
+class Cells(Body):
+    """The superpixels at points x, y, x, y...; `level` 0 has the smallest ones."""
+
+    kind: Literal["cells"]
+    level: Annotated[int, Field(ge=0, le=2)]
+    points: _Points
+
+
+class Holes(Body):
+    """Regions of at most `most_px` pixels that the class of the edit encloses."""
+
+    kind: Literal["holes"]
+    most_px: Annotated[int, Field(ge=1)]
+
+
+class Specks(Body):
+    """Regions of the value of the edit of at most `most_px` pixels: they become as around."""
+
+    kind: Literal["specks"]
+    most_px: Annotated[int, Field(ge=1)]
+
+
+class Grow(Body):
+    """Pixels up to `px` beyond the border of the class of the edit."""
+
+    kind: Literal["grow"]
+    px: Annotated[int, Field(ge=1, le=100)]
+
+
+class Shrink(Body):
+    """Pixels of the value of the edit up to `px` from others: they become as the nearest."""
+
+    kind: Literal["shrink"]
+    px: Annotated[int, Field(ge=1, le=100)]
+
+
+class Proposal(Body):
+    """What the model of the studio predicts, each class as itself.
+
+    Only pixels with `least_confidence`, of `classes` where these are given, and of the region
+    of one class at the pixel `at` where that is given.
+    """
+
+    kind: Literal["proposal"]
+    least_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
+    classes: list[_Value] | None = None
+    at: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None = None
+
+
 class TileChange(Body):
     """One tile that an edit changes.
 
@@ -71,7 +129,16 @@ class TileChange(Body):
     size: Annotated[int, Field(ge=1, le=1 << 17)]
 
 
-Geometry = Annotated[Stroke | Polygon | Flood | Everything, Field(discriminator="kind")]
+Drawn = Stroke | Polygon | Flood | Everything
+"""Geometries that need nothing but the class map; `raster.py` draws them."""
+
+Repair = Holes | Specks | Grow | Shrink
+"""Geometries that follow from the class map; `repairs.py` draws them."""
+
+Assisted = Wand | Cells | Proposal
+"""Geometries that need the picture or a model; `assist.py` draws them."""
+
+Geometry = Annotated[Drawn | Repair | Assisted, Field(discriminator="kind")]
 
 
 class Edit(Body):

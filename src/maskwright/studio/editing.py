@@ -6,7 +6,7 @@ changed. So a stale page can never overwrite, and both sides can never drift apa
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,8 +114,14 @@ def end_lease(project: Project, item_id: int, client: Client) -> None:
             stored.change_item(connection, item_id, lease_client=None, lease_until=0.0)
 
 
-def apply_edit(project: Project, request: Request, client: Client) -> Result:
-    """Apply an edit; it is durable when this returns.
+Draw = Callable[[Item, LabelMap, Edit], LabelMap]
+"""Draws an edit into the class map of an image."""
+
+
+def apply_edit(
+    project: Project, request: Request, client: Client, draw: Draw | None = None
+) -> Result:
+    """Apply an edit; it is durable when this returns. `draw` draws one that has no tiles.
 
     Raises:
         StudioError: 409, the state of the image or its revision is another; 423, another
@@ -132,7 +138,7 @@ def apply_edit(project: Project, request: Request, client: Client) -> Result:
         _require_lease(item, client)
         if request.rev != item.rev:
             raise _stale_error(connection, item)
-        change = _find_change(project, connection, item, request)
+        change = _find_change(project, connection, item, request, draw)
         if item.annotator is None and client.person.name != LOCAL:
             stored.change_item(connection, item.id, annotator=client.person.name)
         _renew(connection, item, client, time.time())
@@ -249,14 +255,15 @@ def read_changes(event: Event) -> tuple[TileIndex, TileIndex]:
 
 
 def _find_change(
-    project: Project, connection: Connection, item: Item, request: Request
+    project: Project, connection: Connection, item: Item, request: Request, draw: Draw | None
 ) -> Change:
     tiles = stored.list_tiles(connection, item.id)
     if request.edit.undoes is not None:
         return _undo(connection, item, request.edit.undoes, tiles)
     if request.edit.tiles is None:
         before_HW = project.read_map(connection, item)
-        after_HW = draw_edit(before_HW, request.edit)
+        edit = request.edit
+        after_HW = draw(item, before_HW, edit) if draw else draw_edit(before_HW, edit)
         index, blobs = cut_map(after_HW)
         after = {at: sha for at, sha in index.items() if tiles[at] != sha}
         before = {at: tiles[at] for at in after}

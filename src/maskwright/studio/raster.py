@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.labels import LabelMap
 from ..data.shapes.raster import Crop, fill
-from .edit import EIGHTHS, Edit, Everything, Flood, Geometry, Polygon, Stroke
+from .edit import EIGHTHS, Drawn, Edit, Everything, Flood, Polygon, Stroke
 
 _HALF = EIGHTHS // 2
 
 
 def draw_edit(labels_HW: LabelMap, edit: Edit) -> LabelMap:
-    """The class map after an edit that has a geometry.
+    """The class map after an edit that has a geometry of those that are drawn.
 
     Raises:
         DataError: A flood fill starts outside of the image.
     """
-    if edit.geometry is None:
-        raise DataError("an edit without a geometry cannot be drawn")
+    if not isinstance(edit.geometry, Drawn):
+        raise DataError("this edit cannot be drawn from the class map alone")
     region = find_region(labels_HW, edit.geometry)
     changed_HW = labels_HW.copy()
     part_hw = changed_HW[region.slices]
@@ -33,7 +33,7 @@ def draw_edit(labels_HW: LabelMap, edit: Edit) -> LabelMap:
     return changed_HW
 
 
-def find_region(labels_HW: LabelMap, geometry: Geometry) -> Crop:
+def find_region(labels_HW: LabelMap, geometry: Drawn) -> Crop:
     """The pixels of a geometry, clipped to the image."""
     height, width = labels_HW.shape
     match geometry:

@@ -25,6 +25,7 @@ def serve(
     port: int,
     opens_browser: bool,
     webhook: str | None = None,
+    model: str | None = None,
 ) -> None:
     """Serve a project until the process is interrupted; port 0 takes a free one.
 
@@ -54,7 +55,7 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{port}/"
         link = address if asks_names else f"{address}?token={guard.token}"
-        app = make_app(project, guard, news, hook)
+        app = make_app(project, guard, news, hook=hook, model=model)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, lifespan="off"
         )

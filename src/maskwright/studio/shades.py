@@ -4,20 +4,32 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.labels import IGNORE
 from ..store.items import Item
+from .assist import Assistant, Predicted, find_taken
 from .consensus import read_uncertainty
+from .edit import Proposal
 from .errors import StudioError
 from .history import read_map_at
 from .judging import find_errors
 from .project import Project
 
-KINDS = ("uncertainty", "errors")
+KINDS = ("uncertainty", "errors", "cells0", "cells1", "cells2", "proposal")
+_PROPOSAL_ALPHA = 170
 _ORANGE_BGR = (0, 71, 179)
 _MOST_PX = 64_000_000
+_FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
-def draw_shade(project: Project, item: Item, kind: str) -> bytes:
-    """Where the copies of an image differ, or where a practice copy is wrong.
+def draw_shade(
+    project: Project,
+    assistant: Assistant,
+    item: Item,
+    kind: str,
+    *,
+    least_confidence: float = 0.0,
+) -> bytes:
+    """Where copies differ, where a practice copy is wrong, superpixels, or a proposal.
 
     Raises:
         StudioError: 404, there is no such shade of this image; 422, it is too large.
@@ -31,7 +43,13 @@ def draw_shade(project: Project, item: Item, kind: str) -> bytes:
         return encode_shade(read_uncertainty(project, item))
     if kind == "errors":
         return encode_shade(_find_practice_errors(project, item).astype(np.float64))
-    raise StudioError(404, f"no shade {kind!r}; there are {' and '.join(KINDS)}")
+    if kind.startswith("cells") and kind in KINDS:
+        cells_HW = assistant.find_cells(item.key, int(kind[-1]))
+        return encode_shade(_find_edges(cells_HW).astype(np.float64))
+    if kind == "proposal":
+        proposal = Proposal(kind="proposal", least_confidence=least_confidence)
+        return _draw_proposal(project, assistant.predict(item.key), proposal)
+    raise StudioError(404, f"no shade {kind!r}; there are {', '.join(KINDS)}")
 
 
 def encode_shade(shares_HW: NDArray[np.float64]) -> bytes:
@@ -39,7 +57,26 @@ def encode_shade(shares_HW: NDArray[np.float64]) -> bytes:
     shade_HW4 = np.empty((*shares_HW.shape, 4), np.uint8)
     shade_HW4[..., :3] = _ORANGE_BGR
     shade_HW4[..., 3] = np.rint(shares_HW * 255)
-    _, content = cv2.imencode(".png", shade_HW4, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    _, content = cv2.imencode(".png", shade_HW4, _FAST)
+    return content.tobytes()
+
+
+def _find_edges(cells_HW: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """The pixels whose right or lower neighbour is of another cell."""
+    edges_HW = np.zeros(cells_HW.shape, np.bool_)
+    edges_HW[:, :-1] |= cells_HW[:, 1:] != cells_HW[:, :-1]
+    edges_HW[:-1] |= cells_HW[1:] != cells_HW[:-1]
+    return edges_HW
+
+
+def _draw_proposal(project: Project, predicted: Predicted, proposal: Proposal) -> bytes:
+    """What is proposed, in the colours of the classes."""
+    colors_K4 = np.zeros((256, 4), np.uint8)
+    for index, entry in enumerate(project.spec):
+        colors_K4[index] = (*entry.color[::-1], _PROPOSAL_ALPHA)
+    taken_HW = find_taken(predicted, proposal)
+    shade_HW4 = colors_K4[np.where(taken_HW, predicted.labels_HW, IGNORE)]
+    _, content = cv2.imencode(".png", shade_HW4, _FAST)
     return content.tobytes()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..measurement.events.webhook import Webhook
 from ..store.database import Connection
 from ..store.items import Item
+from .assist import Assistant
 from .editing import Client
 from .errors import StudioError
 from .guard import Guard
@@ -26,16 +27,19 @@ _CLIENT = re.compile(r"[\w-]{8,64}")
 
 @dataclass
 class Site:
-    """The project, who may come in, the pages that listen, a webhook, and the pictures."""
+    """The project, who may come in, the pages that listen, a webhook, and a model."""
 
     project: Project
     guard: Guard
     news: News
     hook: Webhook | None = None
+    model: str | None = None
     pictures: Pictures = field(init=False)
+    assistant: Assistant = field(init=False)
 
     def __post_init__(self) -> None:
         self.pictures = Pictures(self.project)
+        self.assistant = Assistant(self.project, self.pictures, self.model)
 
     def find_item(self, connection: Connection, request: "Request") -> Item:
         """The image of the path, which the person may see.

@@ -125,6 +125,7 @@ class Entrance:
                 "name": project.name,
                 "person": {"name": person.name, "role": person.role},
                 "classes": project.spec.to_json(),
+                "has_model": self.site.model is not None,
                 "tile_px": TILE_PX,
                 "picture_px": PICTURE_PX,
             }

@@ -6,7 +6,7 @@ from ...store import items as stored
 from ...store.chain import list_events
 from ...store.comments import count_open
 from ..editing import Request as EditRequest
-from ..editing import apply_edit, end_lease, take_lease
+from ..editing import Result, apply_edit, end_lease, take_lease
 from ..errors import StudioError
 from ..pictures import count_levels
 from ..protocol import (
@@ -168,7 +168,12 @@ class Images:
             edit=received.edit,
             patches=received.patches,
         )
-        result = await in_thread(lambda: apply_edit(self.site.project, asked, client))
+
+        def apply() -> Result:
+            self.site.assistant.prepare(self.site.find_seen(request), asked.edit)
+            return apply_edit(self.site.project, asked, client, self.site.assistant.draw)
+
+        result = await in_thread(apply)
         tiles, item = describe_tiles(result.tiles), result.item
         told = {"item": item.id, "rev": result.rev, "state": item.state, "tiles": tiles}
         self.site.news.tell({"kind": "edit", "client": client.name, **told}, item)

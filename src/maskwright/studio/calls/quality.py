@@ -11,7 +11,7 @@ from ..models import Body
 from ..performance import measure_people
 from ..progress import measure_progress
 from ..protocol import describe_item
-from ..routing import Route, get, in_thread, post, send_bytes, send_json
+from ..routing import Parameter, Route, get, in_thread, post, send_bytes, send_json
 from ..settings import Settings, change_settings, read_settings
 from ..shades import draw_shade
 from ..site import Site
@@ -21,6 +21,9 @@ from .images import ITEM
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
+
+
+_CONFIDENCE = Parameter(name="confidence", text="The least one, in percent, of a proposal")
 
 
 class NewReference(Body):
@@ -46,7 +49,9 @@ class Quality:
                 f"{ITEM}/shade/{{kind}}",
                 "viewer",
                 self.show_shade,
-                "`uncertainty` of the consensus, or `errors` of a practice image",
+                "`uncertainty` of the consensus, `errors` of a practice image, superpixels "
+                "`cells0` to `cells2`, or the `proposal` of the model, over the image",
+                parameters=(_CONFIDENCE,),
                 media="image/png",
             ),
             get("/api/references", "manager", self.list_references, "images that judge"),
@@ -113,11 +118,16 @@ class Quality:
     async def show_shade(self, request: "Request") -> "Response":
         """A colour over the image that shows where something is."""
         kind = request.path_params["kind"]
+        text = request.query_params.get("confidence", "0")
+        percent = min(int(text), 100) if text.isdecimal() and text.isascii() else 0
 
         def draw() -> bytes:
             number = self.site.find_seen(request).id
-            item, _ = self.site.project.open_item(number)
-            return draw_shade(self.site.project, item, kind)
+            site = self.site
+            item, _ = site.project.open_item(number)
+            return draw_shade(
+                site.project, site.assistant, item, kind, least_confidence=percent / 100
+            )
 
         return send_bytes(await in_thread(draw), "image/png", "no-store")
 

@@ -6,7 +6,7 @@ import { inflate, rememberHash, splitBlobs, type Sha, type TileRow } from "./wir
 export interface ClassDef { name: string; color: [number, number, number]; kind: string }
 export const ROLES = ["viewer", "annotator", "reviewer", "manager", "admin"] as const;
 export interface Person { name: string; role: typeof ROLES[number] }
-export interface Project { name: string; person: Person; classes: ClassDef[]; tile_px: number; picture_px: number }
+export interface Project { name: string; person: Person; classes: ClassDef[]; has_model: boolean; tile_px: number; picture_px: number }
 export type State = "new" | "in_progress" | "submitted" | "in_review" | "returned" | "accepted";
 export interface ItemRow {
   id: number; key: string; split: string; group: string; state: State; rev: number;
@@ -44,7 +44,7 @@ export interface Progress { states: Record<string, number>; days: { day: string;
 export interface Example { item: number; rev: number; left: number; top: number; width: number; height: number; is_good: boolean; note: string }
 export interface Guideline { name: string; text: string; extent: "" | "visible" | "whole"; examples: Example[] }
 export type ReferenceKind = "gold" | "practice" | "";
-export type ShadeKind = "uncertainty" | "errors";
+export type ShadeKind = "uncertainty" | "errors" | "cells0" | "cells1" | "cells2" | "proposal";
 export type Rule = "group" | "round-robin" | "queue";
 export interface Item extends ItemRow { size_HW: [number, number]; tiles: TileRow[]; levels: number }
 export interface LoggedEdit { seq: number; undoes?: number; tiles: [number, number, Sha, Sha][] }

@@ -2,7 +2,7 @@
 
 import { client, contents, readEdits, readItem, type EditResult, type Item, type LoggedEdit, type State } from "./api";
 import type { Outbox, Pending } from "./outbox";
-import { emitSpans, makeTable, type Drawable, type Flood, type Everything, type Geometry, type Mode } from "./raster";
+import { emitSpans, makeTable, type Asked, type Drawable, type Geometry, type Mode } from "./raster";
 import { TileMap, type TileChange } from "./tilemap";
 import { encodeEdit, hashTile, makePatch, type EditHeader, type Sha, type TileRow } from "./wire";
 
@@ -128,7 +128,7 @@ export class Doc {
   }
 
   /** Let the server draw: it sees the whole map. */
-  fill(brush: Brush, geometry: Flood | Everything): void {
+  fill(brush: Brush, geometry: Asked): void {
     this.ask({ ...brush, geometry, undoes: null, tiles: null, ms: 0 });
   }
 

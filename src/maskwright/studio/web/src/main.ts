@@ -1,6 +1,7 @@
 // The page: the list of images, the open image, and what keys and pointer do to it.
 
 import { Refusal, client, contents, findNext, look, readItem, readItems, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look as Seen, type Project, type State } from "./api";
+import { Assist } from "./assist";
 import { bindAssignment } from "./assignment";
 import { Board } from "./board";
 import { Doc } from "./document";
@@ -12,7 +13,7 @@ import { drawMinimap, followMinimap } from "./minimap";
 import { Outbox, type Saving } from "./outbox";
 import { listColors, makePalette, type PaletteName } from "./palettes";
 import { showPerson, withLogin } from "./login";
-import { askReason, bindTabs, find, listSteps, markTool, make, may, showClasses, showNotice, showTab, showTools, STATES } from "./panels";
+import { askReason, bindTabs, find, listSteps, markTool, make, may, showClasses, showNotice, showTab, showTools, STATES, TOOLS } from "./panels";
 import { followPointer } from "./pointer";
 import { IGNORE, type Mode } from "./raster";
 import { Recovery } from "./recovery";
@@ -30,7 +31,7 @@ const RENEW_MS = 30_000;
 const MOST_PREFETCHED = 256;
 
 class App {
-  private settings: Settings = { tool: "brush", value: 0, mode: "overwrite", diameter: 20, snaps: false, locked: new Set() };
+  private settings: Settings = { tool: "brush", value: 0, mode: "overwrite", diameter: 20, snaps: false, locked: new Set(), tolerance: 12, connected: true, level: 1, confidence: 50 };
   private hidden = new Set<number>();
   private look: Look = { palette: new Uint32Array(256), outline: false };
   private list: ItemList;
@@ -40,6 +41,7 @@ class App {
   private tools = new Tools(this.settings, (x, y) => this.comment(x, y));
   private review: Review;
   private shade: Shade;
+  private assist: Assist;
   private guide: Guide;
   private references: References;
   private view: View;
@@ -50,10 +52,12 @@ class App {
     const canvases = ["picture", "labels", "overlay"].map((id) => find<HTMLCanvasElement>(id));
     this.view = new View(find("stage"), canvases, this.look, (context, scale) => {
       this.shade.draw(context);
+      this.assist.draw(context);
       this.review.drawPins(context, scale);
       this.tools.drawOverlay(context, scale);
     });
     this.shade = new Shade(() => this.view.drawPen());
+    this.assist = new Assist(this.settings, project.has_model, this.tools, () => this.view.drawPen(), () => this.refresh());
     this.guide = new Guide({ canEdit: may(project.person, "manager"), seen: () => this.doc && { item: this.doc.item.id, rev: this.doc.revision, ...this.view.seenPart } });
     this.references = new References(project.person);
     new Board(project.person, project.classes.map(({ name }) => name));
@@ -103,6 +107,7 @@ class App {
       this.tools.doc = doc;
       this.view.open(doc.item, doc.map);
       this.showItem();
+      this.assist.open(id);
       void this.review.open(doc);
       void look(id).then((looks) => this.showLooks(looks));
       await doc.load();
@@ -275,9 +280,11 @@ class App {
   }
 
   private chooseTool(tool: ToolName): void {
-    if (tool !== "polygon") this.tools.cancel();
+    if (tool === "proposal" && !this.project.has_model) return showNotice("No model makes proposals: start the studio with --model.");
+    if (tool !== this.settings.tool) this.tools.cancel();
     this.settings.tool = tool;
     markTool(tool);
+    this.assist.show();
     this.view.drawPen();
   }
 
@@ -367,11 +374,11 @@ class App {
 
   private showTools(actions: Actions): void {
     const key = (id: string) => nameKey(this.keys.keyOf(id));
-    showTools(this.settings, key, (tool) => this.chooseTool(tool), [
+    showTools(TOOLS.filter(({ name }) => name !== "proposal" || this.project.has_model), this.settings, key, (tool) => this.chooseTool(tool), [
       ["Fill unlabelled", `Give all unlabelled pixels the chosen class (${key("fill")})`, actions.fillUnlabelled],
       ["Undo", key("undo"), actions.undo],
       ["Redo", key("redo"), actions.redo],
-      ["Close polygon", key("close"), actions.close],
+      ["Close", `End the polygon or the line (${key("close")})`, actions.close],
       ["Fit", `Show the whole image (${key("fit")})`, actions.fit],
     ]);
   }

@@ -4,12 +4,17 @@ import { ROLES, type ClassDef, type Person, type State } from "./api";
 import { IGNORE } from "./raster";
 import type { Settings, ToolName } from "./tools";
 
-export const TOOLS: { name: ToolName; key: string; text: string; title: string }[] = [
+export interface Tool { name: ToolName; key: string; text: string; title: string }
+export const TOOLS: readonly Tool[] = [
   { name: "brush", key: "b", text: "Brush", title: "Paint with a round brush" },
   { name: "eraser", key: "e", text: "Eraser", title: "Make pixels unlabelled" },
   { name: "polygon", key: "p", text: "Polygon", title: "Click corners; Enter closes, N begins a hole, Backspace takes one back" },
+  { name: "line", key: "i", text: "Line", title: "Click corners of a line as wide as the brush; Enter ends it" },
   { name: "flood", key: "f", text: "Fill", title: "Fill a connected region" },
   { name: "replace", key: "r", text: "Swap", title: "Click a class to swap it for the chosen one in the whole image" },
+  { name: "wand", key: "w", text: "Wand", title: "Take pixels of a like colour; drag right for more, left for fewer" },
+  { name: "cells", key: "u", text: "Superpixels", title: "Click or drag over superpixels" },
+  { name: "proposal", key: "a", text: "Proposal", title: "Accept the region that the model proposes" },
   { name: "ruler", key: "l", text: "Ruler", title: "Drag to measure a length in pixels" },
   { name: "comment", key: "c", text: "Comment", title: "Click a place to say something about it" },
   { name: "move", key: "m", text: "Move", title: "Move the image; the middle button does it too" },
@@ -45,8 +50,8 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-export function showTools(settings: Settings, keyOf: (tool: ToolName) => string, choose: (tool: ToolName) => void, acts: [string, string, () => void][]): void {
-  const buttons = TOOLS.map(({ name, text, title }) => {
+export function showTools(tools: readonly Tool[], settings: Settings, keyOf: (tool: ToolName) => string, choose: (tool: ToolName) => void, acts: [string, string, () => void][]): void {
+  const buttons = tools.map(({ name, text, title }) => {
     const button = make("button", { textContent: text, title: `${title} (${keyOf(name)})`, onclick: () => choose(name) });
     button.dataset.tool = name;
     button.ariaPressed = String(settings.tool === name);

@@ -10,7 +10,14 @@ export interface Polygon { kind: "polygon"; rings: number[][] }
 export interface Flood { kind: "flood"; at: [number, number] }
 export interface Everything { kind: "all" }
 export type Drawable = Stroke | Polygon;
-export type Geometry = Drawable | Flood | Everything;
+/** What the server alone draws: it sees the whole class map, the picture, and what a model predicts. */
+export type Asked = Flood | Everything
+  | { kind: "wand"; at: [number, number]; tolerance: number; connected: boolean }
+  | { kind: "cells"; level: number; points: number[] }
+  | { kind: "holes" | "specks"; most_px: number }
+  | { kind: "grow" | "shrink"; px: number }
+  | { kind: "proposal"; least_confidence: number; classes: number[] | null; at: [number, number] | null };
+export type Geometry = Drawable | Asked;
 export type Mode = "overwrite" | "keep" | "erase";
 
 /** Pixels left..right - 1 of a row. */

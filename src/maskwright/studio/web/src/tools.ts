@@ -5,8 +5,10 @@ import { EIGHTHS, fillSegment, type Mode } from "./raster";
 import type { TileMap } from "./tilemap";
 
 const SNAP_SCREEN_PX = 10, MOST_SNAP_PX = 32;
+/** Pixels of the screen by which the wand is dragged for one step of its tolerance. */
+const DRAG_PX = 4;
 
-export type ToolName = "brush" | "eraser" | "polygon" | "flood" | "replace" | "ruler" | "comment" | "move";
+export type ToolName = "brush" | "eraser" | "polygon" | "line" | "flood" | "wand" | "cells" | "proposal" | "replace" | "ruler" | "comment" | "move";
 
 export interface Settings {
   tool: ToolName;
@@ -16,6 +18,13 @@ export interface Settings {
   /** Corners of polygons go to borders of labels that are near. */
   snaps: boolean;
   locked: Set<number>;
+  /** Distance of colours that the wand takes, in CIELAB; dragging changes it. */
+  tolerance: number;
+  connected: boolean;
+  /** Size of superpixels, 0 to 2. */
+  level: number;
+  /** Of the proposals that are shown and accepted, in percent. */
+  confidence: number;
 }
 
 /** A pen of odd width sits on pixel centres, one of even width on their corners. */
@@ -42,6 +51,9 @@ export class Tools {
   private points: number[] = [];
   private stroke: Brush | null = null;
   private rings: number[][] = [];
+  /** The colour that the wand takes, and the path over superpixels; the pointer is down. */
+  private wand: { at: [number, number]; from: number; tolerance: number } | null = null;
+  private path: number[] | null = null;
   /** The ends of the ruler, and whether it is drawn. */
   private ruler: { from: [number, number]; to: [number, number]; open: boolean } | null = null;
   /** Screen pixels for one pixel of the image. */
@@ -69,7 +81,10 @@ export class Tools {
     if (tool === "comment" && doc?.map.holds(x, y)) this.comment(x, y);
     if (!doc?.canPaint) return;
     if (tool === "brush" || tool === "eraser") this.beginStroke(doc, x, y);
-    else if (tool === "polygon") this.addCorner(x, y);
+    else if (tool === "polygon" || tool === "line") this.addCorner(x, y);
+    else if (tool === "wand" && doc.map.holds(x, y)) this.wand = { at: [Math.floor(x), Math.floor(y)], from: x, tolerance: this.settings.tolerance };
+    else if (tool === "cells") this.path = [Math.round(x * EIGHTHS), Math.round(y * EIGHTHS)];
+    else if (tool === "proposal" && doc.map.holds(x, y)) this.accept([Math.floor(x), Math.floor(y)], null);
     else if (tool === "flood" || tool === "replace") this.fillAt(doc, tool, Math.floor(x), Math.floor(y));
   }
 
@@ -77,13 +92,36 @@ export class Tools {
     this.pen = [x, y];
     if (this.ruler?.open) this.ruler.to = [x, y];
     if (this.stroke && this.doc) this.extend(this.doc, x, y);
+    if (this.wand) this.wand.tolerance = Math.min(200, Math.max(0, Math.round(this.settings.tolerance + (x - this.wand.from) * this.zoom / DRAG_PX)));
+    this.path?.push(Math.round(x * EIGHTHS), Math.round(y * EIGHTHS));
   }
 
   lift(): void {
     if (this.ruler?.open && this.ruler.to !== this.ruler.from) this.ruler.open = false;
+    this.askServer();
     if (!this.stroke || !this.doc) return;
     this.doc.end(this.stroke, { kind: "stroke", radius: this.settings.diameter * EIGHTHS / 2, points: this.points });
     this.stroke = null;
+  }
+
+  private askServer(): void {
+    const { wand, path, doc } = this;
+    this.wand = this.path = null;
+    if (!doc?.canPaint) return;
+    if (wand) doc.fill(this.brush("wand"), { kind: "wand", at: wand.at, tolerance: wand.tolerance, connected: this.settings.connected });
+    if (path) doc.fill(this.brush("superpixel"), { kind: "cells", level: this.settings.level, points: path });
+  }
+
+  /** Accept what the model proposes: the region at a pixel, some classes, or all. */
+  accept(at: [number, number] | null, classes: number[] | null): void {
+    const least_confidence = this.settings.confidence / 100;
+    if (this.doc?.canPaint) this.doc.fill(this.brush("proposal"), { kind: "proposal", least_confidence, classes, at });
+  }
+
+  /** Repair the chosen class in the whole image. */
+  repair(kind: "holes" | "specks" | "grow" | "shrink", px: number): void {
+    const geometry = kind === "holes" || kind === "specks" ? { kind, most_px: px } : { kind, px: Math.min(px, 100) };
+    if (this.doc?.canPaint) this.doc.fill(this.brush(kind), geometry);
   }
 
   /** Take back the last corner, or the whole stroke that is being drawn; false where there is none. */
@@ -101,7 +139,7 @@ export class Tools {
   }
 
   cancel(): void {
-    this.ruler = null;
+    this.ruler = this.wand = this.path = null;
     if (this.stroke) this.stepBack();
     this.rings = [];
   }
@@ -142,6 +180,7 @@ export class Tools {
 
   /** What the ruler shows; empty where it is not used. */
   get length(): string {
+    if (this.wand) return `colours within ${this.wand.tolerance}`;
     if (!this.ruler || this.settings.tool !== "ruler") return "";
     const { from, to } = this.ruler, dx = Math.abs(to[0] - from[0]), dy = Math.abs(to[1] - from[1]);
     return `${Math.hypot(dx, dy).toFixed(1)} px (${dx.toFixed(1)} x ${dy.toFixed(1)})`;
@@ -153,9 +192,19 @@ export class Tools {
   }
 
   closePolygon(): void {
+    if (this.settings.tool === "line") return this.endLine();
     const rings = this.rings.filter((ring) => ring.length >= 6);
     this.rings = [];
     if (rings.length > 0 && this.doc?.canPaint) this.doc.draw(this.brush("polygon"), { kind: "polygon", rings });
+  }
+
+  /** Draw the line through the corners, as wide as the brush. */
+  private endLine(): void {
+    const points = this.rings.flat();
+    this.rings = [];
+    if (points.length >= 2 && this.doc?.canPaint) {
+      this.doc.draw(this.brush("line"), { kind: "stroke", radius: this.settings.diameter * EIGHTHS / 2, points });
+    }
   }
 
   private fillAt(doc: Doc, tool: "flood" | "replace", x: number, y: number): void {
@@ -171,7 +220,7 @@ export class Tools {
   drawOverlay(context: CanvasRenderingContext2D, scale: number): void {
     const { tool, diameter } = this.settings;
     this.zoom = scale / devicePixelRatio;
-    const [x, y] = tool === "polygon" ? this.findCorner(...this.pen) : this.pen, line = 1 / scale;
+    const [x, y] = tool === "polygon" || tool === "line" ? this.findCorner(...this.pen) : this.pen, line = 1 / scale;
     const strokes: [string, number][] = [["#000", 3 * line], ["#fff", 1.2 * line]];
     for (const [color, width] of strokes) {
       context.strokeStyle = color;
@@ -189,6 +238,9 @@ export class Tools {
       if (tool === "ruler" && this.ruler) {
         context.moveTo(...this.ruler.from);
         context.lineTo(...this.ruler.to);
+      }
+      if (this.path) {
+        for (let i = 0; i < this.path.length; i += 2) context.lineTo(this.path[i] / EIGHTHS, this.path[i + 1] / EIGHTHS);
       }
       for (const ring of this.rings) {
         for (let i = 0; i < ring.length; i += 2) {

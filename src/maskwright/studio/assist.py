@@ -1,0 +1,233 @@
+"""Assisted edits: by colour, by superpixels, and by what a model predicts.
+
+Superpixels are SLIC (Achanta et al. 2012) of the picture at up to 1 megapixel, in three sizes.
+They and predictions are kept for the last images.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import ConfigError
+from ..core.labels import IGNORE, LabelMap
+from ..pages.pictures import RgbImage
+from ..store.items import Item
+from .edit import EIGHTHS, Cells, Drawn, Edit, Proposal, Wand
+from .errors import StudioError
+from .pictures import Pictures
+from .project import Project
+from .raster import draw_edit
+from .repairs import Mask, paint, repair
+
+if TYPE_CHECKING:
+    from ..inference.predictor import Predictor
+
+_MOST_PX = 1_000_000
+_SIDES_PX = (8, 16, 32)
+"""Of superpixels at each level, in pixels of the picture at 1 megapixel."""
+
+_MOST_KEPT = 6
+_MOST_STEPS = 20_000
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predicted:
+    """Class map in the classes of the project, and confidence in [0, 1]."""
+
+    labels_HW: LabelMap
+    confidence_HW: NDArray[np.float32]
+
+
+class _Kept(Generic[K, V]):
+    """The last values of a function; two requests for one of them compute it once."""
+
+    def __init__(self, make: Callable[[K], V]) -> None:
+        self._make = make
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, name: K) -> V:
+        with self._lock:
+            if name not in self._values:
+                self._values[name] = self._make(name)
+            self._values.move_to_end(name)
+            while len(self._values) > _MOST_KEPT:
+                self._values.popitem(last=False)
+            return self._values[name]
+
+
+class Assistant:
+    """Draws all edits of one project, also those that need its pictures or a model."""
+
+    def __init__(self, project: Project, pictures: Pictures, model: str | None = None) -> None:
+        self._project, self._pictures, self.model = project, pictures, model
+        self._cells: _Kept[tuple[str, int], NDArray[np.int32]] = _Kept(self._segment)
+        self._predicted: _Kept[str, Predicted] = _Kept(self._predict)
+        self._predictor: Predictor | None = None
+
+    def prepare(self, item: Item, edit: Edit) -> None:
+        """Compute what an edit needs beside the class map, before the store is locked."""
+        match edit.geometry:
+            case Wand():
+                self._pictures.read_picture(item.key)
+            case Cells(level=level):
+                self.find_cells(item.key, level)
+            case Proposal():
+                self.predict(item.key)
+
+    def draw(self, item: Item, labels_HW: LabelMap, edit: Edit) -> LabelMap:
+        """The class map after an edit that has a geometry.
+
+        Raises:
+            DataError: The geometry is not one of this image.
+            StudioError: 422, there is no model.
+        """
+        match edit.geometry:
+            case Wand() as wand:
+                picture_HW3 = self._pictures.read_picture(item.key)
+                return paint(labels_HW, find_alike(picture_HW3, wand), edit)
+            case Cells(level=level, points=points):
+                cells_HW = self.find_cells(item.key, level)
+                return paint(labels_HW, _pick_cells(cells_HW, points), edit)
+            case Proposal() as proposal:
+                return _take_proposal(labels_HW, self.predict(item.key), proposal, edit)
+            case None:
+                return labels_HW
+            case geometry if isinstance(geometry, Drawn):
+                return draw_edit(labels_HW, edit)
+            case geometry:
+                return repair(labels_HW, edit, geometry)
+
+    def find_cells(self, key: str, level: int) -> NDArray[np.int32]:
+        """The superpixel of each pixel of an image.
+
+        Raises:
+            MissingDependencyError: scikit-image is not installed.
+        """
+        return self._cells.get((key, level))
+
+    def predict(self, key: str) -> Predicted:
+        """What the model predicts for an image.
+
+        Raises:
+            StudioError: 422, there is no model.
+            ConfigError: It has other classes.
+        """
+        return self._predicted.get(key)
+
+    def _segment(self, name: tuple[str, int]) -> NDArray[np.int32]:
+        from ..inference.refine.superpixels import Config, find_superpixels
+
+        key, level = name
+        picture_HW3 = self._pictures.read_picture(key)
+        height, width = picture_HW3.shape[:2]
+        scale = min(1.0, (_MOST_PX / (height * width)) ** 0.5)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small_hw3 = cv2.resize(picture_HW3, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        config = Config(side_px=_SIDES_PX[level])
+        cells_hw = find_superpixels(small_hw3, np.ones(small_hw3.shape[:2], np.bool_), config)
+        if scale == 1.0:
+            return cells_hw.astype(np.int32)
+        return np.asarray(
+            cv2.resize(
+                cells_hw.astype(np.int32), (width, height), interpolation=cv2.INTER_NEAREST
+            )
+        )
+
+    def _predict(self, key: str) -> Predicted:
+        if self.model is None:
+            raise StudioError(422, "no model makes proposals; start the studio with --model")
+        if self._predictor is None:
+            self._predictor = self._open_model()
+        data = self._project.data
+        image_HWC, valid_HW = data.dataset.data(data.find(key))
+        found = self._predictor.predict(image_HWC, valid_HW, where=key)
+        table = np.full(256, IGNORE, np.uint8)
+        for index, name in enumerate(found.labels.names):
+            if name in self._project.spec.names:
+                table[index] = self._project.spec.names.index(name)
+        return Predicted(table[found.labels_HW], found.confidence_HW)
+
+    def _open_model(self) -> "Predictor":
+        from ..inference.predictor import open_model
+
+        predictor = open_model(str(self.model))
+        common = set(predictor.card.labels.names) & set(self._project.spec.names)
+        if not common:
+            raise ConfigError(
+                f"--model {self.model}: has the classes "
+                f"{', '.join(predictor.card.labels.names)}, none is of this project"
+            )
+        return predictor
+
+
+def find_alike(picture_HW3: RgbImage, wand: Wand) -> Mask:
+    """The pixels near the colour of one pixel, connected with it by sides unless global."""
+    height, width = picture_HW3.shape[:2]
+    x, y = wand.at
+    if x >= width or y >= height:
+        raise StudioError(422, f"({x}, {y}) is outside of the image of {width} x {height}")
+    lab_HW3 = cv2.cvtColor(picture_HW3.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    distance_HW = np.linalg.norm(lab_HW3 - lab_HW3[y, x], axis=2)
+    alike_HW = distance_HW <= wand.tolerance
+    if not wand.connected:
+        return np.asarray(alike_HW)
+    _, region_HW = cv2.connectedComponents(alike_HW.astype(np.uint8), connectivity=4)
+    return np.asarray(region_HW == region_HW[y, x])
+
+
+def _pick_cells(cells_HW: NDArray[np.int32], points: list[int]) -> Mask:
+    """The superpixels along a path of points in eighths of a pixel, inside of the image."""
+    height, width = cells_HW.shape
+    points_N2 = np.array(points[: len(points) // 2 * 2]).reshape(-1, 2) / EIGHTHS
+    steps = [points_N2[:1]]
+    for start, end in zip(points_N2[:-1], points_N2[1:], strict=True):
+        number = min(int(np.abs(end - start).max()) + 1, _MOST_STEPS)
+        steps.append(np.linspace(start, end, number + 1)[1:])
+    places_N2 = np.floor(np.concatenate(steps)).astype(np.intp)
+    inside_N = ((places_N2 >= 0) & (places_N2 < (width, height))).all(axis=1)
+    x_N, y_N = places_N2[inside_N].T
+    return np.isin(cells_HW, np.unique(cells_HW[y_N, x_N]))
+
+
+def _take_proposal(
+    labels_HW: LabelMap, predicted: Predicted, proposal: Proposal, edit: Edit
+) -> LabelMap:
+    """The class map with what is accepted of a prediction, in the mode of the edit."""
+    found_HW = predicted.labels_HW
+    taken_HW = find_taken(predicted, proposal)
+    if edit.mode == "keep":
+        taken_HW &= labels_HW == IGNORE
+    if edit.only is not None:
+        taken_HW &= np.isin(labels_HW, edit.only)
+    return np.where(taken_HW, found_HW, labels_HW)
+
+
+def find_taken(predicted: Predicted, proposal: Proposal) -> Mask:
+    """Which pixels of a prediction a proposal takes.
+
+    Raises:
+        StudioError: 422, its pixel is outside of the image.
+    """
+    found_HW = predicted.labels_HW
+    taken_HW = (found_HW != IGNORE) & (predicted.confidence_HW >= proposal.least_confidence)
+    if proposal.classes is not None:
+        taken_HW &= np.isin(found_HW, proposal.classes)
+    if proposal.at is not None:
+        x, y = proposal.at
+        height, width = found_HW.shape
+        if x >= width or y >= height:
+            raise StudioError(422, f"({x}, {y}) is outside of the image of {width} x {height}")
+        taken_HW &= found_HW == found_HW[y, x]
+        _, region_HW = cv2.connectedComponents(taken_HW.astype(np.uint8), connectivity=4)
+        taken_HW &= region_HW == region_HW[y, x]
+    return np.asarray(taken_HW)

@@ -1,0 +1,159 @@
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.color import rgb2lab
+from skimage.measure import label as find_regions
+from skimage.morphology import remove_small_holes, remove_small_objects
+from tests.studio_pages import make_page
+
+from maskwright.core.labels import IGNORE
+from maskwright.studio.assist import Predicted, find_alike, find_taken
+from maskwright.studio.edit import Edit, Proposal, Wand
+from maskwright.studio.project import open_project
+from maskwright.studio.repairs import absorb, find_holes, find_specks, repair
+
+
+@pytest.fixture
+def noise_HW():
+    rng = np.random.default_rng(3)
+    return cv2.GaussianBlur(rng.random((60, 80)), (0, 0), 2) > 0.5
+
+
+def _repair(labels_HW, value=1, mode="overwrite", only=None, **geometry):
+    edit = Edit.model_validate(
+        {"tool": "test", "value": value, "mode": mode, "only": only, "geometry": geometry}
+    )
+    return repair(labels_HW, edit, edit.geometry)
+
+
+def test_holes_and_specks_are_those_of_scikit_image(noise_HW):
+    found_HW = find_specks(noise_HW, 20)
+    kept_HW = remove_small_objects(noise_HW, max_size=20, connectivity=1)
+    assert found_HW.any()
+    assert (found_HW == (noise_HW & ~kept_HW)).all()
+    holes_HW = find_holes(noise_HW, 30)
+    padded_HW = np.pad(~noise_HW, 1, constant_values=True)  # what touches the border is none
+    regions_HW = find_regions(padded_HW, connectivity=1)
+    inner_HW = (regions_HW != regions_HW[0, 0]) & padded_HW
+    filled_HW = remove_small_holes(~inner_HW, max_size=30, connectivity=1) & inner_HW
+    assert holes_HW.any()
+    assert (holes_HW == filled_HW[1:-1, 1:-1]).all()
+
+
+def test_a_hole_gets_the_class_and_a_speck_that_of_its_surroundings():
+    labels_HW = np.full((12, 12), 1, np.uint8)
+    labels_HW[3:5, 3:5] = IGNORE
+    labels_HW[7:10, 7:10] = 2
+    filled_HW = _repair(labels_HW, kind="holes", most_px=8)
+    assert (filled_HW == 1).sum() == 144 - 9
+    assert (_repair(labels_HW, kind="holes", most_px=9) == 1).all()
+    assert (_repair(labels_HW, kind="holes", most_px=9, only=[2]) == IGNORE).sum() == 4
+    cleaned_HW = _repair(labels_HW, value=2, kind="specks", most_px=9)
+    assert (cleaned_HW[7:10, 7:10] == 1).all()
+    assert (_repair(labels_HW, value=2, kind="specks", most_px=8) == labels_HW).all()
+
+
+def test_growing_and_shrinking_move_a_border_by_pixels():
+    labels_HW = np.zeros((20, 20), np.uint8)
+    labels_HW[8:12, 8:12] = 1
+    grown_HW = _repair(labels_HW, kind="grow", px=2)
+    assert grown_HW[6:14, 8:12].all()
+    assert grown_HW[6, 6] == 0  # corners are round
+    assert (grown_HW == 1).sum() == 16 + 4 * 8 + 4
+    assert (_repair(labels_HW, kind="grow", px=2, mode="keep") == labels_HW).all()
+    shrunk_HW = _repair(labels_HW, kind="shrink", px=1)
+    assert (shrunk_HW == 1).sum() == 4
+    assert not shrunk_HW[8].any()
+
+
+def test_absorbed_pixels_have_the_nearest_value(noise_HW):
+    rng = np.random.default_rng(4)
+    labels_HW = rng.integers(0, 4, noise_HW.shape).astype(np.uint8)
+    changed_HW = absorb(labels_HW, noise_HW, noise_HW)
+    assert (changed_HW[~noise_HW] == labels_HW[~noise_HW]).all()
+    outside_N2 = np.argwhere(~noise_HW)
+    for y, x in np.argwhere(noise_HW)[::97]:
+        distance_N = np.hypot(*(outside_N2 - (y, x)).T)
+        near = outside_N2[distance_N <= distance_N.min() * 1.05 + 1e-9]  # a 5 x 5 mask
+        assert changed_HW[y, x] in labels_HW[tuple(near.T)]
+
+
+def test_the_wand_takes_colours_within_a_distance_in_lab():
+    rng = np.random.default_rng(5)
+    picture_HW3 = cv2.GaussianBlur(rng.integers(0, 256, (50, 70, 3), np.uint8), (0, 0), 3)
+    wand = Wand(kind="wand", at=(20, 30), tolerance=6, connected=False)
+    lab_HW3 = rgb2lab(picture_HW3)
+    distance_HW = np.linalg.norm(lab_HW3 - lab_HW3[30, 20], axis=2)
+    sure_HW = np.abs(distance_HW - 6) > 0.7  # OpenCV interpolates the cube root
+    found_HW = find_alike(picture_HW3, wand)
+    assert 0 < found_HW.sum() < found_HW.size
+    assert (found_HW == (distance_HW <= 6))[sure_HW].all()
+    regions_HW = find_regions(found_HW, connectivity=1)
+    near_HW = find_alike(picture_HW3, wand.model_copy(update={"connected": True}))
+    assert (near_HW == (regions_HW == regions_HW[30, 20])).all()
+
+
+def test_superpixels_at_points_are_painted_and_their_borders_shown(page):
+    page.lease()
+    shade = page.ask("GET", "/api/items/1/shade/cells1").content
+    edges_HW = np.asarray(Image.open(io.BytesIO(shade)))[..., 3] > 0
+    assert 0.05 < edges_HW.mean() < 0.4
+    path = [8 * 100, 8 * 100, 8 * 260, 8 * 100, 8 * 260, -800]
+    done = page.draw(0, value=2, kind="cells", level=1, points=path).json()
+    assert 260 * 8 < done["px_changed"] < 260 * 60
+    labels_HW = page.read_map()
+    assert (labels_HW[100, 100:261] == 2).all()
+    assert (labels_HW[:100, 260] == 2).all()
+    inner_HW = labels_HW[1:-1, 1:-1] != labels_HW[:-2, 1:-1]
+    assert not (inner_HW & ~edges_HW[:-2, 1:-1]).any()  # ends at the borders of superpixels
+    assert page.edit({"undoes": 1}, 1).status_code == 200
+    assert page.ask("GET", "/api/items/1/shade/cells7").status_code == 404
+
+
+def test_what_a_proposal_takes():
+    labels_HW = np.array([[0, 0, 1, 1], [0, 1, 1, IGNORE], [2, 2, 2, 0]], np.uint8)
+    confidence_HW = np.array([[9, 8, 7, 6], [9, 9, 9, 9], [3, 9, 9, 9]], np.float32) / 10
+    predicted = Predicted(labels_HW, confidence_HW)
+
+    def take(**options):
+        return find_taken(predicted, Proposal(kind="proposal", **options)).astype(int).tolist()
+
+    assert take() == [[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 1, 1]]
+    assert take(least_confidence=0.75) == [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1]]
+    assert take(classes=[2]) == [[0] * 4, [0] * 4, [1, 1, 1, 0]]
+    assert take(at=(0, 0)) == [[1, 1, 0, 0], [1, 0, 0, 0], [0] * 4]
+    assert take(at=(3, 1)) == [[0] * 4] * 3
+
+
+def test_without_a_model_a_proposal_is_refused(page):
+    page.lease()
+    refused = page.draw(0, value=1, kind="proposal")
+    assert "no model makes proposals; start the studio with --model" in refused.json()["error"]
+
+
+def test_a_bundle_proposes_in_the_classes_of_the_project(painted_bundle, tmp_path):
+    bundle = tmp_path / "model"
+    painted_bundle(bundle, names=("sky", "road", "car"))
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    said_HW = np.repeat(np.arange(3, dtype=np.uint8), 30)[:, None].repeat(70, axis=1)
+    Image.fromarray(np.stack([said_HW] * 3, axis=2)).save(folder / "a.png")
+    with open_project(folder, classes=["road", "tree", "car"]) as project:
+        page = make_page(project, model=str(bundle))
+        assert page.ask("GET", "/api/project").json()["has_model"]
+        shade = page.ask("GET", "/api/items/1/shade/proposal?confidence=50")
+        assert shade.status_code == 200, shade.text
+        alpha_HW = np.asarray(Image.open(io.BytesIO(shade.content)))[..., 3]
+        assert (alpha_HW[:30] == 0).all()  # the sky is not a class here
+        assert (alpha_HW[30:] > 0).all()
+        page.lease()
+        page.draw(0, value=1, kind="stroke", radius=40, points=[80, 480])
+        page.draw(1, mode="keep", kind="proposal", least_confidence=0.5)
+        labels_HW = page.read_map()
+    assert (labels_HW[60:, 20:] == 2).all()
+    assert labels_HW[60, 10] == 1
+    assert (labels_HW[30:50] == 0).all()
+    assert (labels_HW[:30] == IGNORE).all()
