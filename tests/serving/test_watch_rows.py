@@ -1,13 +1,17 @@
 """One row per predicted image: the numbers of `predict --write observations`, and no pixel."""
 
+import json
 import time
 
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from maskwright.cli.main import app
 from maskwright.core.files import find_state_folder
 from maskwright.core.logits import Logits
+from maskwright.data.dataset import open_dataset
 from maskwright.inference.observe import choose_pixels, observe, sample_confidence
 from maskwright.inference.outputs import PredictedImage
 from maskwright.inference.predictor import open_model
@@ -103,7 +107,10 @@ def test_images_of_the_inference_protocol_have_rows_and_failures_are_counted(
     image = {"name": "image", "shape": [1, *stripes.shape], "datatype": "UINT8"}
     image["data"] = stripes.ravel().tolist()
     answer = server.ask(
-        "POST", "/v2/models/painted/infer", _to_json({"inputs": [image]}), X_Request_Id="kserve"
+        "POST",
+        "/v2/models/painted/infer",
+        json.dumps({"inputs": [image]}).encode(),
+        X_Request_Id="kserve",
     )
     assert answer.status == 200
     grey = png(stripes)[:60]  # a PNG that ends early
@@ -115,12 +122,6 @@ def test_images_of_the_inference_protocol_have_rows_and_failures_are_counted(
     assert row.image == ""  # bare pixels are no file
     shown = server.ask("GET", "/metrics").body.decode()
     assert "maskwright_records_dropped 0.0" in shown
-
-
-def _to_json(document):
-    import json
-
-    return json.dumps(document).encode()
 
 
 def test_a_source_that_is_no_name_is_refused(watched, stripes, png):
@@ -140,3 +141,89 @@ def test_the_store_of_the_user_is_the_default(server, stripes, png):
     server.ask("POST", "/v1/predict?model=painted", png(stripes), X_Request_Id="default-1")
     file = find_state_folder() / "service.sqlite"
     assert len(wait_for_rows(file, 1, {"default-1"})) == 1
+
+
+def _send_truth(server, key, body, query=""):
+    return server.ask("POST", f"/v1/truth?key={key}{query}", body)
+
+
+def test_truth_that_comes_later_scores_the_class_map_of_its_key(watched, stripes, png):
+    server, folder = watched
+    server.ask("POST", "/v1/predict?model=painted", png(stripes), X_Request_Id="later-1")
+    wait_for_rows(folder / "a.sqlite", 1, {"later-1"})
+    truth_HW = stripes[..., 0].copy()
+    truth_HW[:20, :15] = 1  # a half of the first class is the second
+    truth_HW[:, 50:] = 255
+    content = cv2.imencode(".png", truth_HW)[1].tobytes()
+    answer = _send_truth(server, "later-1", content)
+    assert answer.status == 200, answer.body
+    assert answer.json["pixels"] == 40 * 50
+    assert answer.json["iou"] == {"sky": 0.5, "road": 0.6667, "tree": 1.0, "car": 1.0}
+    assert answer.json["mean_iou"] == 0.7917
+    (row,) = wait_for_rows(folder / "a.sqlite", 1, {"later-1"})
+    assert row.score[1][:2] == [300, 600]
+    again = cv2.imencode(".png", stripes[..., 0])[1].tobytes()
+    assert _send_truth(server, "later-1", again).json["mean_iou"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("key", "query", "shape", "value", "status", "message"),
+    [
+        ("", "", (40, 60), 0, 400, "name the image: ?key=, its X-Request-Id"),
+        ("unknown", "", (40, 60), 0, 404, "no image with the key 'unknown'"),
+        ("truth-1", "&model=x", (40, 60), 0, 404, "of model x; it has painted"),
+        ("truth-1", "", (40, 61), 0, 400, "truth of truth-1: is (40, 61) (H, W), its pred"),
+        ("truth-1", "", (40, 60), 9, 400, "9"),
+        ("truth-1", "", None, 0, 400, "expected a PNG, JPEG, TIFF or WebP file"),
+    ],
+)
+def test_truth_that_does_not_fit_is_refused(
+    watched, stripes, png, key, query, shape, value, status, message
+):
+    server, folder = watched
+    server.ask("POST", "/v1/predict?model=painted", png(stripes), X_Request_Id="truth-1")
+    wait_for_rows(folder / "a.sqlite", 1, {"truth-1"})
+    content = b"no file"
+    if shape is not None:
+        content = cv2.imencode(".png", np.full(shape, value, np.uint8))[1].tobytes()
+    answer = _send_truth(server, key, content, query)
+    assert answer.status == status, answer.body
+    assert message in answer.json["error"]
+    assert str(folder) not in answer.json["error"]
+
+
+def test_the_relabel_queue_is_a_dataset(start_server, painted, png, tmp_path):
+    kept = ["--store", tmp_path / "a.sqlite", "--keep-in", tmp_path / "kept"]
+    server = start_server(painted.root, *kept, "--keep", "1.0")
+    rng = np.random.default_rng(0)
+    drawn = [
+        np.kron(rng.integers(0, 4, (4, 4, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+        for _ in range(3)
+    ]
+    keys = ("part 1", "part-2", "part-3", "part-3")
+    for key, image_HWC in zip(keys, [*drawn, drawn[2]], strict=True):
+        answer = server.ask(
+            "POST", "/v1/predict", png(image_HWC), X_Request_Id=key, X_Source="hall/camera-1"
+        )
+        assert answer.status == 200
+    wait_for_rows(tmp_path / "a.sqlite", 4, keys)
+    out = tmp_path / "queue"
+    command = [*map(str, ["watch", "--relabel", out, *kept, "--json"])]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"folder": str(out), "images": 3, "drifting": 0}
+    checked = CliRunner().invoke(app, ["check", str(out), "--json"])
+    report = json.loads(checked.stdout)
+    assert [f["message"] for f in report["findings"] if f["severity"] == "error"] == []
+    data = open_dataset(out)
+    assert data.spec.names == ("sky", "road", "tree", "car")
+    keys = [*data.keys]
+    assert len(keys) == 3
+    sample = data[keys.index("hall__camera-1__part-2")]
+    np.testing.assert_array_equal(sample.labels_HW, drawn[1][..., 0])
+    rows = (out / "queue.csv").read_text().splitlines()
+    assert rows[0] == "key,source,time,confidence,reason"
+    assert all(row.endswith(",uncertain") for row in rows[1:])
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code == 1
+    assert "is there already" in str(again.exception)

@@ -35,11 +35,24 @@ ReplayImages = Annotated[
     Path | None, typer.Option("--images", help="Images like those of the log, to corrupt.")
 ]
 Replays = Annotated[int, typer.Option(metavar="N", min=1, help="Random cuts of the log.")]
+Relabel = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Write kept images worth labelling as a dataset, and end."
+    ),
+]
+KeepIn = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Where serve --keep keeps images.")
+]
+Most = Annotated[int, typer.Option(metavar="N", help="Images of --relabel.", min=1)]
 
 
 def watch(
     *,
     store: Store = None,
+    relabel: Relabel = None,
+    keep_in: KeepIn = None,
+    most: Most = 100,
     host: Host = "127.0.0.1",
     port: Port = 8001,
     token_file: TokenFile = None,
@@ -66,7 +79,10 @@ def watch(
             replays=replays,
         )
         raise typer.Exit(run_replay(options, console))
-    _show_dashboard(store, host, port, token_file, console)
+    if relabel is not None:
+        _relabel(console, store, keep_in, relabel, most)
+    else:
+        _show_dashboard(store, host, port, token_file, console)
 
 
 def _show_dashboard(
@@ -97,3 +113,21 @@ def _show_dashboard(
         log=ignore if console.quiet else write_log,
         table=WATCHING,
     )
+
+
+def _relabel(
+    console: Console, store: str | None, kept: Path | None, out: Path, most: int
+) -> None:
+    from ..core.files import find_state_folder
+    from ..serving.watch.relabel import DRIFT, write_relabel
+    from ..store.database import Database
+    from ..store.place import find_default_store
+
+    database = Database.open(store or find_default_store())
+    try:
+        queue = write_relabel(database, kept or find_state_folder() / "kept", out, most)
+    finally:
+        database.close()
+    num_drifting = sum(one.reason == DRIFT for one in queue)
+    console.say(f"{len(queue)} images in {out}, {num_drifting} of them from an alarm of drift")
+    console.result({"folder": str(out), "images": len(queue), "drifting": num_drifting})

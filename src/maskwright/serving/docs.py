@@ -84,6 +84,7 @@ _IMAGE = {
 _FILE = {"required": True, "content": {"application/octet-stream": _BINARY}}
 _BODIES: Mapping[tuple[str, str], Document] = {
     ("POST", "/v1/predict"): {"requestBody": _IMAGE},
+    ("POST", "/v1/truth"): {"requestBody": _IMAGE},
     ("POST", "/v1/jobs"): {
         "requestBody": _FILE,
         "responses": {
@@ -103,6 +104,7 @@ _QUERY: Mapping[tuple[str, str], Mapping[str, Sequence[str]]] = {
         "refine": (),
         "timeout": (),
     },
+    ("POST", "/v1/truth"): {"key": (), "model": ()},
     ("POST", "/v1/jobs"): dict.fromkeys(
         (
             *("name", "model", "version", "write", "tile", "refine", "vectorise", "level"),

@@ -15,6 +15,7 @@ from .models import Version
 from .predicting import predict
 from .responses import answer_json
 from .service import Service
+from .truth import add_truth
 
 Handler = Callable[[Service, Request], Awaitable[Response]]
 
@@ -144,6 +145,7 @@ ENDPOINTS: Endpoints = (
     make_post(
         "/v1/predict", PREDICT, "Predict one image: the body, or the file of a form.", predict
     ),
+    make_post("/v1/truth", PREDICT, "The truth of an image, by its key.", add_truth),
     make_post("/v1/jobs", PREDICT, "Queue a job: a large file.", jobendpoints.submit),
     make_get("/v1/jobs", PREDICT, "The jobs of this client.", jobendpoints.list_jobs),
     make_get(_JOB, PREDICT, "State and progress of a job.", jobendpoints.show_job),

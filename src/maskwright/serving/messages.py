@@ -22,6 +22,8 @@ RAW = ".raw"
 TENSORS = "tensors"
 """Answer of the inference protocol: labels, then confidence, H x W bytes each."""
 
+SCORE = "score"
+"""No image to predict, but the truth of one and its predicted class map, for their counts."""
 
 _PARTS = ("body", "class_map", "view")
 """The bytes of an Outcome, in the order in which they follow its head."""
@@ -48,7 +50,7 @@ class Task:
     `name` stands for the image in messages. `form` is the form of the answer, `order` that of
     run lengths. `tile` and `refine` are None where the model decides. With `observe` the
     outcome has the numbers of an Observation, and its class map where its uncertainty is
-    `map_above` or more.
+    `map_above` or more. `map_bytes` at the end of the body are a class map, see `SCORE`.
     """
 
     id: int
@@ -65,6 +67,7 @@ class Task:
     dtype: str = "uint8"
     observe: bool = False
     map_above: float | None = None
+    map_bytes: int = 0
 
     def of_image(
         self, suffix: str, num_px: int, name: str, shape_HWC: tuple[int, ...] = ()

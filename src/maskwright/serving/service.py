@@ -84,6 +84,23 @@ class Service:
         return outcome
 
     async def _predict(self, version: Version, task: Task, body: bytes) -> Outcome:
+        outcome = await self._ask(version, task, body)
+        name = version.child.choice.name
+        self.metrics.add_outcome(name, outcome)
+        self.statistics.add(name, version.number, outcome)
+        if outcome.status != 200:
+            raise ServingError(outcome.status, outcome.error)
+        self._shadow(version, task, body)
+        return outcome
+
+    async def score(self, version: Version, task: Task, body: bytes) -> Outcome:
+        """The outcome of a task that is no prediction; raises as `predict`."""
+        outcome = await self._ask(version, task, body)
+        if outcome.status != 200:
+            raise ServingError(outcome.status, outcome.error)
+        return outcome
+
+    async def _ask(self, version: Version, task: Task, body: bytes) -> Outcome:
         if self.is_closed:
             raise refuse_later(503, "the server is stopping", 5)
         if task.num_px > self.limits.image_px:
@@ -96,16 +113,9 @@ class Service:
         with self.admission.hold_pixels(task.num_px):
             try:
                 async with asyncio.timeout(task.timeout_s):
-                    outcome = await version.child.ask(task, body)
+                    return await version.child.ask(task, body)
             except TimeoutError as error:
                 raise ServingError(504, f"no answer within {task.timeout_s:g} s") from error
-        name = version.child.choice.name
-        self.metrics.add_outcome(name, outcome)
-        self.statistics.add(name, version.number, outcome)
-        if outcome.status != 200:
-            raise ServingError(outcome.status, outcome.error)
-        self._shadow(version, task, body)
-        return outcome
 
     def retire(self, version: Version) -> None:
         """End the process of a version when its last request is answered."""

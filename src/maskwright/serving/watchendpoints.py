@@ -16,25 +16,14 @@ from .service import Service
 from .watch.dashboard import render_dashboard
 from .watch.figures import gather_figures
 from .watch.keeper import to_view
-from .watch.watching import Watch
+from .watch.watching import require_watch
 
 _IMAGE = re.compile(r"[0-9][0-9a-z.-]{1,80}")
 
 
-def require_watch(service: Service) -> Watch:
-    """The store of a server.
-
-    Raises:
-        ServingError: 501, it has none.
-    """
-    if service.watch is None:
-        raise ServingError(501, "this server writes no rows; start it without --store none")
-    return service.watch
-
-
 async def show_dashboard(service: Service, request: Request) -> Response:
     """The page of one view, by the query `span`, `bundle` and `source`."""
-    watch = require_watch(service)
+    watch = require_watch(service.watch)
     figures = await asyncio.to_thread(
         gather_figures, watch.database, watch.judge, dict(request.query_params)
     )
@@ -51,7 +40,7 @@ async def show_dashboard(service: Service, request: Request) -> Response:
 
 async def acknowledge_alarm(service: Service, request: Request) -> Response:
     """Note that an operator has seen an alarm, and show the page again."""
-    watch = require_watch(service)
+    watch = require_watch(service.watch)
     number = request.path_params["alarm"]
     who = service.access.name_client(request)
 
@@ -66,7 +55,7 @@ async def acknowledge_alarm(service: Service, request: Request) -> Response:
 
 async def send_picture(service: Service, request: Request) -> Response:
     """The small picture of a kept image."""
-    keeper = require_watch(service).keeper
+    keeper = require_watch(service.watch).keeper
     name = request.path_params["image"]
     path = None if keeper is None else to_view(keeper.folder / name)
     if path is None or not _IMAGE.fullmatch(name) or not path.is_file():

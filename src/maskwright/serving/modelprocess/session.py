@@ -29,12 +29,13 @@ from ...inference.predictor import Predictor
 from ...inference.refiner import Refinement
 from ...inference.tiling import Tiling
 from ...pages.display import Display
-from ..messages import RAW, ModelFacts, Outcome, Task
+from ..messages import RAW, SCORE, ModelFacts, Outcome, Task
 from .answers import Answered, encode, needs_confidence
 from .batcher import BatchedStrategy, Batcher, NotWantedError, SharedEngine
 from .batches import BatchQueue, BatchSizes
 from .observing import draw_kept, observe_prediction
 from .runs import require_order
+from .scoring import score_truth
 from .warmup import WarmUp
 
 _STATUS: Sequence[tuple[type[Exception], int]] = (
@@ -119,6 +120,9 @@ class Session:
 
     def _run(self, task: Task, body: bytes, is_cancelled: Callable[[], bool]) -> Outcome:
         deadline_s = time.monotonic() + task.timeout_s
+        if task.form == SCORE:
+            with self._pixels.hold(task.num_px), _make_folder() as folder:
+                return score_truth(task, body, Path(folder), self._model.card.labels)
         require_order(task.order)
         model = self._choose(task.tile, task.refine)
         strategy = BatchedStrategy(
@@ -126,7 +130,7 @@ class Session:
         )
         with (
             self._pixels.hold(task.num_px),
-            TemporaryDirectory(prefix="maskwright-") as folder,
+            _make_folder() as folder,
         ):
             if is_cancelled() or time.monotonic() >= deadline_s:
                 raise NotWantedError("the time of this request is over")
@@ -256,6 +260,10 @@ class Session:
         )
         temperature = model.card.temperature
         return prediction, sample_confidence(logits, temperature) if task.observe else None
+
+
+def _make_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="maskwright-")
 
 
 def refine_by(model: Predictor, refine: str) -> Predictor:

@@ -24,6 +24,7 @@ from ...pages.timechart import (
     format_unit,
 )
 from ...store.alarms import Alarm
+from .accuracy import Accuracy
 from .figures import Figures
 from .judge import FIRST_REFERENCE
 from .view import LENGTHS
@@ -62,6 +63,7 @@ def render_dashboard(
     sections = [
         Section("Alarms", "", _list_alarms(figures, may_operate=may_operate)),
         Section("What has changed", _CHANGED, _list_scopes(figures)),
+        Section("Accuracy", _TRUTH, _draw_accuracy(figures, axis)),
         Section("Classes", _BAND, _draw_classes(figures, axis)),
         Section("Light and confidence", _BAND, _draw_image(figures, axis)),
         Section("Traffic", "", _draw_traffic(figures, axis)),
@@ -85,6 +87,11 @@ _CHANGED = (
     "An alarm is promised to be false at most once in 90 days, over all cameras together."
 )
 _BAND = "The band holds 95 % of the means of as many images in the reference, the first images."
+
+_TRUTH = (
+    "Of the images whose truth has come. Images that were kept for their low confidence are "
+    "harder than others: the accuracy of all is higher."
+)
 
 
 def _render_form(figures: Figures) -> str:
@@ -119,7 +126,7 @@ def _list_parents(source: str) -> Iterator[str]:
 
 
 def _list_tiles(figures: Figures) -> list[str]:
-    total, status = figures.columns.total, figures.status
+    total, status, accuracy = figures.columns.total, figures.status, figures.accuracy
     requests = total.num + total.failed
     p50, p95 = (total.find_quantile(share) for share in (0.5, 0.95))
     confidence = total.average("confidence").get("mean", math.nan)
@@ -139,7 +146,16 @@ def _list_tiles(figures: Figures) -> list[str]:
         ),
         render_tile("95 % within", _seconds(p95), f"half within {_seconds(p50)}"),
         render_tile("Mean confidence", format_share(confidence), span),
+        *(
+            [render_tile("Mean IoU", format_share(accuracy.mean), _count_truths(accuracy))]
+            if accuracy is not None
+            else []
+        ),
     ]
+
+
+def _count_truths(accuracy: Accuracy) -> str:
+    return f"of {format_count(accuracy.num_images, 'image')} with truth"
 
 
 def _seconds(seconds: float) -> str:
@@ -220,6 +236,33 @@ def _describe_change(status: Status) -> str:
     scope = status.scope or "all images"
     table = render_table(f"What differs in {scope}", heads, rows)
     return f"<h3>{escape(scope)}</h3>{table}"
+
+
+def _draw_accuracy(figures: Figures, axis: TimeAxis) -> str:
+    """Mean IoU over time, and the IoU of each class with its interval."""
+    accuracy = figures.accuracy
+    if accuracy is None:
+        return ""
+    line = TimeLine("", _BLUE, figures.columns.middles_N, accuracy.mean_N)
+    chart = draw_times("Mean IoU", axis, [line], unit="share")
+    low, high = accuracy.mean_interval
+    rows = [("mean", format_share(accuracy.mean), _format_interval(low, high))]
+    for name, value, low, high in zip(
+        accuracy.names,
+        accuracy.iou_C.tolist(),
+        *accuracy.interval_2C.tolist(),
+        strict=True,
+    ):
+        rows.append((escape(name), format_share(value), _format_interval(low, high)))
+    table = render_table("IoU by class", ("class", "IoU", "95 % interval"), rows)
+    return (
+        f'<div class="beside">{_frame("Mean IoU", _count_truths(accuracy), chart)}'
+        f'<div class="list">{table}</div></div>'
+    )
+
+
+def _format_interval(low: float, high: float) -> str:
+    return DASH if math.isnan(low) else f"{format_share(low)} to {format_share(high)}"
 
 
 def _draw_classes(figures: Figures, axis: TimeAxis) -> str:

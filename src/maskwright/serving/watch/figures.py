@@ -2,14 +2,22 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...monitoring.monitor import Status
 from ...store.alarms import Alarm, Delivery, list_alarms, list_dead
 from ...store.database import Database
-from ...store.records import Chosen, Record, list_bundles, list_sources, list_uncertain
+from ...store.records import (
+    Chosen,
+    Record,
+    list_bundles,
+    list_records,
+    list_sources,
+    list_uncertain,
+)
+from .accuracy import Accuracy, measure_accuracy
 from .judge import Judge, Judged
 from .view import LENGTHS, Columns, View, read_columns
 
@@ -36,6 +44,7 @@ class Figures:
     alarms: Sequence[Alarm]
     dead: Sequence[Delivery]
     worst: Sequence[Record]
+    accuracy: Accuracy | None
 
     @property
     def view(self) -> View:
@@ -67,6 +76,7 @@ def gather_figures(database: Database, judge: Judge, query: Mapping[str, str]) -
         )
         worst = list_uncertain(connection, kept, MOST_IMAGES)
         columns = read_columns(connection, view)
+        scored = list_records(connection, replace(kept, kept=False, scored=True))
         sources = list_sources(connection, view.bundle)
         dead = list_dead(connection, most=5)
     judged = {one.bundle: one for one in judge.list_judged()}.get(view.bundle)
@@ -80,6 +90,7 @@ def gather_figures(database: Database, judge: Judge, query: Mapping[str, str]) -
         alarms=alarms,
         dead=dead,
         worst=worst,
+        accuracy=measure_accuracy(scored, view, len(columns.windows)),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from ...core.observation import measure_uncertainty
 from ...store.database import Database
 from ...store.records import Record
+from ..errors import ServingError
 from ..log import Log
 from ..messages import RAW, Outcome, Task
 from ..models import Version
@@ -147,3 +148,14 @@ class Watch:
                 origin.source,
             )
         )
+
+
+def require_watch(watch: Watch | None) -> Watch:
+    """The store of a server.
+
+    Raises:
+        ServingError: 501, it has none.
+    """
+    if watch is None:
+        raise ServingError(501, "this server writes no rows; start it without --store none")
+    return watch

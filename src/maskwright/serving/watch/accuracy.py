@@ -1,0 +1,84 @@
+"""Accuracy of a view: the scores of its images whose truth has come, with intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.scores import Margins, iou, mean_iou
+from ...store.records import Record
+from .view import View
+
+_BOOTSTRAPS = 499
+_ENDS = (0.025, 0.975)
+
+Rows = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Accuracy:
+    """IoU of each class (C,) and its mean, with 95 % intervals, of `num_images`.
+
+    Intervals come from a bootstrap of groups, the images of one source in one column of the
+    view: images that follow each other are alike. They are NaN below three groups.
+    `mean_N` is the mean IoU of each column, NaN without truth.
+    """
+
+    num_images: int
+    names: tuple[str, ...]
+    iou_C: Rows
+    interval_2C: Rows
+    mean: float
+    mean_interval: tuple[float, float]
+    mean_N: Rows
+
+
+def measure_accuracy(
+    records: Sequence[Record], view: View, num_columns: int
+) -> Accuracy | None:
+    """The accuracy of records that have a score; None without any."""
+    if not records:
+        return None
+    counts_NCC = np.array([record.score for record in records])
+    columns = [int((record.at - view.start) // view.column_s) for record in records]
+    keys = [(k, record.source) for k, record in zip(columns, records, strict=True)]
+    index_of = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+    groups_GCC = np.zeros((len(index_of), *counts_NCC.shape[1:]), np.int64)
+    of_columns_NCC = np.zeros((num_columns, *counts_NCC.shape[1:]), np.int64)
+    np.add.at(groups_GCC, [index_of[key] for key in keys], counts_NCC)
+    np.add.at(of_columns_NCC, columns, counts_NCC)
+    total, drawn = _sum_margins(groups_GCC.sum(0)), _draw(groups_GCC)
+    low_high_2C = np.full((2, len(total.hit)), np.nan)
+    mean_ends = [np.nan, np.nan]
+    if drawn is not None:
+        low_high_2C = np.nanquantile(iou(drawn), _ENDS, axis=0)
+        mean_ends = np.nanquantile(mean_iou(drawn), _ENDS).tolist()
+    return Accuracy(
+        num_images=len(records),
+        names=tuple(records[0].families["classes"]),
+        iou_C=iou(total),
+        interval_2C=low_high_2C,
+        mean=float(mean_iou(total)),
+        mean_interval=(mean_ends[0], mean_ends[1]),
+        mean_N=mean_iou(_sum_margins(of_columns_NCC)),
+    )
+
+
+def _sum_margins(counts_NCC: NDArray[np.int64]) -> Margins:
+    return Margins(
+        hit=np.diagonal(counts_NCC, axis1=-2, axis2=-1),
+        truth=counts_NCC.sum(axis=-1),
+        predicted=counts_NCC.sum(axis=-2),
+    )
+
+
+def _draw(groups_GCC: NDArray[np.int64]) -> Margins | None:
+    """The counts of groups drawn again and again; None where they are too few."""
+    num = len(groups_GCC)
+    if num < 3:
+        return None
+    rng = np.random.default_rng(0)
+    weights_BG = rng.multinomial(num, np.full(num, 1 / num), size=_BOOTSTRAPS)
+    drawn = np.tensordot(weights_BG, groups_GCC, axes=1)
+    return _sum_margins(drawn)
