@@ -43,6 +43,24 @@ Backup = Annotated[
 ]
 
 
+Hook = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Post to URL what is submitted, accepted and commented."),
+]
+Proposer = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL", help="A Bundle, run or published model that proposes labels."
+    ),
+]
+
+
+OpensBrowser = Annotated[
+    bool, typer.Option("--browser/--no-browser", help="Open the link in the browser.")
+]
+Verify = Annotated[bool, typer.Option("--verify", help="Verify log and class maps, and end.")]
+
+
 def studio(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="A folder: a dataset, or images alone.")
@@ -50,27 +68,13 @@ def studio(
     *,
     host: Host = "127.0.0.1",
     port: Port = 8080,
-    browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open the link in the browser.")
-    ] = True,
+    browser: OpensBrowser = True,
     classes: Classes = None,
     new_user: NewUser = None,
     backup: Backup = None,
-    webhook: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL", help="Post to URL what is submitted, accepted and commented."
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODEL", help="A Bundle, run or published model that makes proposals."
-        ),
-    ] = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Verify log and class maps, and end.")
-    ] = False,
+    webhook: Hook = None,
+    model: Proposer = None,
+    verify: Verify = False,
     export: Export = None,
     out: Annotated[Path | None, out_option("The folder that --export writes.")] = None,
     form: Form = None,

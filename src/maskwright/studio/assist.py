@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import cv2
@@ -190,7 +191,7 @@ def _pick_cells(cells_HW: NDArray[np.int32], points: list[int]) -> Mask:
     height, width = cells_HW.shape
     points_N2 = np.array(points[: len(points) // 2 * 2]).reshape(-1, 2) / EIGHTHS
     steps = [points_N2[:1]]
-    for start, end in zip(points_N2[:-1], points_N2[1:], strict=True):
+    for start, end in pairwise(points_N2):
         number = min(int(np.abs(end - start).max()) + 1, _MOST_STEPS)
         steps.append(np.linspace(start, end, number + 1)[1:])
     places_N2 = np.floor(np.concatenate(steps)).astype(np.intp)
