@@ -61,10 +61,13 @@ OpensBrowser = Annotated[
 Verify = Annotated[bool, typer.Option("--verify", help="Verify log and class maps, and end.")]
 
 
+Data = Annotated[
+    Path, typer.Argument(metavar="DATA", help="A folder: a dataset, or images alone.")
+]
+
+
 def studio(
-    data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="A folder: a dataset, or images alone.")
-    ],
+    data: Data,
     *,
     host: Host = "127.0.0.1",
     port: Port = 8080,
