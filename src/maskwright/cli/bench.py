@@ -48,7 +48,7 @@ def bench(
     found = bench_model(
         model,
         engines=None if engines == "all" else engines.split(","),
-        size_HW=_read_size(size),
+        size_HW=read_size(size),
         threads=_read_threads(threads),
         batch=batch,
         num_rounds=rounds,
@@ -62,7 +62,8 @@ def bench(
     console.result(found.to_json())
 
 
-def _read_size(text: str) -> tuple[int, int]:
+def read_size(text: str) -> tuple[int, int]:
+    """Height and width of the option --size; raises ConfigError for another text."""
     from ..core.errors import ConfigError
 
     sides = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text, re.ASCII)

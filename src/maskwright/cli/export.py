@@ -11,6 +11,7 @@ from .options import (
     AllowOutside,
     AsJson,
     KeepIds,
+    MaxDrop,
     Model,
     NoParityImages,
     Overwrite,
@@ -57,10 +58,7 @@ def export(
         str | None, typer.Option(help="Precision of the graph (default: first of TARGET).")
     ] = None,
     unverified: Unverified = False,
-    max_drop: Annotated[
-        float | None,
-        typer.Option(metavar="POINTS", help="mIoU that int8 may lose, of 100 (default: 1)."),
-    ] = None,
+    max_drop: MaxDrop = None,
     inside: Inside = None,
     no_parity_images: NoParityImages = False,
     overwrite: Overwrite = False,

@@ -23,6 +23,7 @@ from .baseline import baseline
 from .bench import bench
 from .check import check
 from .compare import compare
+from .compress import compress
 from .console import print_text
 from .convert import convert
 from .decide import decide
@@ -83,6 +84,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         tune_refine: "tune-refine runs/a my-data -o bundle",
         soup: "soup runs/a+runs/b my-data -o averaged",
         export: "export runs/a --to onnx -o bundle",
+        compress: "compress runs/a my-data --target-ms 33 --max-drop 1 -o small",
         import_onnx: "import-onnx net.onnx --spec classes.txt --input input.yaml -o bundle",
         predict: "predict runs/a photos -o out",
         video: "video runs/a drive.mp4 -o labelled",

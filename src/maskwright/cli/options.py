@@ -33,6 +33,10 @@ AllowDownload = Annotated[
     bool,
     typer.Option("--allow-download", help="Fetch what begins with https:// or http://."),
 ]
+MaxDrop = Annotated[
+    float | None,
+    typer.Option(metavar="POINTS", help="mIoU that may be lost, of 100 (default: 1)."),
+]
 Model = Annotated[
     str,
     typer.Argument(

@@ -28,6 +28,7 @@ class Tolerance:
     equal_pixel_share: float = 0.999
 
 
+BF16_TOLERANCE = Tolerance(logit_ratio=0.2, equal_pixel_share=0.97)
 INT8_TOLERANCE = Tolerance(logit_ratio=1.0, equal_pixel_share=0.9)
 """Wide: whether a graph of int8 is good enough is judged by its scores."""
 

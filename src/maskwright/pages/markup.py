@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-_JPEG, _PNG = b"\xff\xd8", b"\x89P"
+_JPEG, _PNG, _SVG = b"\xff\xd8", b"\x89P", b"<s"
 
 
 def render_number(text: str) -> str:
@@ -122,6 +122,6 @@ def _text(value: Any) -> str:
 
 
 def data_uri(content: bytes) -> str:
-    """A JPEG or PNG file as text that a page can hold."""
-    kind = {_JPEG: "jpeg", _PNG: "png"}[content[:2]]
+    """A JPEG, PNG or SVG file as text that a page can hold."""
+    kind = {_JPEG: "jpeg", _PNG: "png", _SVG: "svg+xml"}[content[:2]]
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -11,14 +11,14 @@ from torch import nn
 
 from ...core.card import ModelCard
 from ...core.errors import MissingDependencyError
-from ...core.graph import Tolerance
+from ...core.graph import BF16_TOLERANCE, Tolerance
 from ..onnxgraph import write_onnx
 
 FILE = "model.xml"
 ENGINE = "openvino"
 TOLERANCES = {
     "fp32": Tolerance(),
-    "bf16": Tolerance(logit_ratio=0.2, equal_pixel_share=0.97),
+    "bf16": BF16_TOLERANCE,
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ...core import parts
 from ...core.bundle import is_bundle, open_bundle
 from ...core.errors import BundleError
-from ...core.graph import Tolerance
+from ...core.graph import BF16_TOLERANCE, Tolerance
 from ...core.progress import Progress, silent
 from ...core.threads import count_cores
 from ..engine import ENGINES, FP32, EngineOptions, EnginePart
@@ -22,7 +22,7 @@ MANY_IMAGES = 100
 
 _TOLERANCES = {
     FP32: Tolerance(equal_pixel_share=0.9999),
-    "bf16": Tolerance(logit_ratio=0.2, equal_pixel_share=0.97),
+    "bf16": BF16_TOLERANCE,
 }
 """By precision. A graph of int8 runs on the engine with which it was scored."""
 
