@@ -37,7 +37,8 @@ layers: .venv/installed-all
 docs: .venv/installed-all
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# Tests look at the report pages in a browser, and ffmpeg plays a camera; without, they skip.
+# Tests look at the report pages in a browser, ffmpeg plays a camera, and PostgreSQL keeps a store;
+# without, they skip.
 browser:
 	@command -v chromium > /dev/null || command -v google-chrome > /dev/null || \
 	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install chromium; } \
@@ -45,6 +46,9 @@ browser:
 	@command -v ffmpeg > /dev/null || \
 	  { test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qqy install ffmpeg; } \
 	  > /dev/null 2>&1 || true
+	@command -v pg_ctl > /dev/null || ls /usr/lib/postgresql/*/bin/pg_ctl > /dev/null 2>&1 || \
+	  { test "$$(id -u)" = 0 && apt-get -qq update && \
+	  apt-get -qqy install --no-install-recommends postgresql; } > /dev/null 2>&1 || true
 
 # The page of the studio; what is built is committed, so that nobody else needs node. It comes as a wheel.
 STATIC ?= src/maskwright/studio/static

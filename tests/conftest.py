@@ -17,6 +17,7 @@ from maskwright.core.card import ArchSpec, ModelCard
 from maskwright.core.spelling import speaks_command_line
 
 from .browser import Browser, find_browser
+from .postgres import Postgres
 
 # No deadline: the first call of a kernel compiles it. The default draws the same examples on
 # every run, so that a change is judged by itself; `pytest --hypothesis-profile=search` draws
@@ -103,6 +104,23 @@ def window(tmp_path_factory):
     opened = Browser(find_browser(), tmp_path_factory.mktemp("window"))
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server; the test is skipped where the package is not installed."""
+    with tempfile.TemporaryDirectory(prefix="postgres.") as folder:
+        server = Postgres(Path(folder))
+        yield server
+        server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_place(request, tmp_path):
+    """Where an empty store can be made: a path, then a database of PostgreSQL."""
+    if request.param == "sqlite":
+        return tmp_path / "store.sqlite"
+    return request.getfixturevalue("postgres").make_url()
 
 
 @pytest.fixture

@@ -46,8 +46,8 @@ channels:
 
 
 @pytest.fixture
-def database(tmp_path):
-    opened = Database.open(tmp_path / "store.sqlite")
+def database(store_place):
+    opened = Database.open(store_place)
     yield opened
     opened.close()
 

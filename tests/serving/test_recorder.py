@@ -20,8 +20,8 @@ from .records import BUNDLE, make_record
 
 
 @pytest.fixture
-def database(tmp_path):
-    opened = Database.open(tmp_path / "store.sqlite")
+def database(store_place):
+    opened = Database.open(store_place)
     yield opened
     opened.close()
 
@@ -64,8 +64,8 @@ def test_rows_and_their_windows_are_written(database, start):
     assert (recorder.num_written, recorder.num_dropped) == (4, 0)
 
 
-def test_two_servers_write_to_one_store_and_no_count_is_lost(database, start, tmp_path):
-    other = Database.open(tmp_path / "store.sqlite")
+def test_two_servers_write_to_one_store_and_no_count_is_lost(database, start, store_place):
+    other = Database.open(store_place)
     recorders = [start(), start(other)]
     threads = [
         threading.Thread(target=lambda r=r: [r.add(make_record(n % 50)) for n in range(200)])

@@ -45,6 +45,7 @@ from .score import score
 from .serve import serve
 from .soup import soup
 from .split import split
+from .store import store
 from .studio import studio
 from .sweep import sweep
 from .train import train
@@ -103,6 +104,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
     "This program": {
         schema: "schema recipe -o .",
         demo: "demo -o demo",
+        store: "store backup rows.zip",
         env: "env --json",
     },
 }

@@ -5,9 +5,10 @@ was acknowledged survives the end of the process and of the machine. In PostgreS
 turns by an advisory lock.
 """
 
+import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,13 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from ..core.atomic import explain_write_errors
 from ..core.errors import MissingDependencyError, OutputError
 from . import tables
 from .place import SQLITE, find_place, name_place
+from .upgrades import VERSION, upgrade_tables
 
 __all__ = ["Connection", "Database", "read_meta", "write_meta"]
-
-VERSION = 3
-"""Of the tables; a store of a newer version is refused."""
 
 _WRITES = "writes"
 _WAIT_S = 30.0
@@ -52,21 +52,46 @@ class Database:
             OutputError: It cannot be opened or written, or a newer version made it.
         """
         database = cls(find_place(where))
-        with database.write() as connection:
+        try:
+            database.prepare(database.upgrade_copied)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def prepare(self, upgrade: Callable[[Connection, int], None]) -> None:
+        """Make the tables that are missing, and let `upgrade` change those of before.
+
+        Raises:
+            OutputError: A newer version made the store, or it cannot be written.
+        """
+        with self.write() as connection:
             tables.meta.create(connection, checkfirst=True)
             version = int(read_meta(connection, "version") or VERSION)
             if version > VERSION:
                 raise OutputError(
-                    f"{database.name}: a store of version {version}, this maskwright reads up "
+                    f"{self.name}: a store of version {version}, this maskwright reads up "
                     f"to {VERSION}; update maskwright"
                 )
-            if version < 2:
-                _add_users(connection)
-            if version < 3:
-                _add_copies(connection)
+            if version < VERSION:
+                upgrade(connection, version)
             tables.metadata.create_all(connection)
             write_meta(connection, "version", str(VERSION))
-        return database
+
+    def upgrade_copied(self, connection: Connection, version: int) -> None:
+        """Upgrade a file after a copy of it was made; a database only by the verb that does.
+
+        Raises:
+            OutputError: A database of PostgreSQL, or the copy cannot be written.
+        """
+        if self.url.drivername != SQLITE:
+            raise OutputError(
+                f"{self.name}: a store of version {version}, this maskwright needs {VERSION}; "
+                f"back it up and upgrade it: maskwright store upgrade before.zip --store URL"
+            )
+        file = Path(self.name)
+        copy_file(file, file.with_name(f"{file.name}.v{version}"))
+        upgrade_tables(connection, version)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -121,25 +146,26 @@ def write_meta(connection: Connection, name: str, value: str) -> None:
         connection.execute(update(table).where(table.c.name == name).values(value=value))
 
 
-def _add_users(connection: Connection) -> None:
-    """From version 1 to 2; its sessions end, which a new link makes again."""
-    connection.exec_driver_sql("ALTER TABLE item ADD COLUMN annotator VARCHAR(64)")
-    tables.session.drop(connection)
+def copy_file(file: Path, to: Path) -> None:
+    """Copy one state of a store in a file of SQLite, also while others write to it.
 
-
-def _add_copies(connection: Connection) -> None:
-    """From version 2 to 3."""
-    for column in (
-        "lease_person VARCHAR(64)",
-        "reviewer VARCHAR(64)",
-        "priority FLOAT",
-        "reason TEXT",
-        "image_key TEXT",
-        "kind VARCHAR(16)",
-        "source_id INTEGER",
-        "source_rev INTEGER",
-    ):
-        connection.exec_driver_sql(f"ALTER TABLE item ADD COLUMN {column}")
+    Raises:
+        OutputError: The copy cannot be written.
+    """
+    part = to.with_name(f"{to.name}.part")
+    try:
+        with explain_write_errors(to):
+            part.unlink(missing_ok=True)
+            with (
+                closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as old,
+                closing(sqlite3.connect(part)) as new,
+            ):
+                old.backup(new)
+            part.replace(to)
+    except sqlite3.Error as error:
+        raise OutputError(f"{to}: {error}; nothing was written") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _create_engine(url: URL) -> Engine:
