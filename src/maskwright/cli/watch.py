@@ -65,7 +65,7 @@ def watch(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show what served models see: traffic, drift, alarms; or measure how right alarms are."""
+    """Show what served models see, or how right alarms are."""
     console = Console(as_json=as_json, quiet=quiet)
     if replay is not None:
         from .replay import ReplayOptions, run_replay
