@@ -61,7 +61,7 @@ def test_a_store_that_is_open_elsewhere_or_newer_is_refused(photos, project, sto
         pass
     _change(store, "UPDATE meta SET value = '99' WHERE name = 'version'")
     with pytest.raises(OutputError, match="a store of version 99, this maskwright reads up to"):
-        type(project.store).open(project.store.file)
+        type(project.store).open(project.folder / STUDIO_FILE)
 
 
 def test_a_full_disk_changes_nothing_and_says_what_to_do(project, page):

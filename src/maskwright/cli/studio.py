@@ -1,5 +1,6 @@
 """`maskwright studio`: label images in the browser."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,14 @@ Proposer = Annotated[
 ]
 
 
+Source = Annotated[
+    Path | None,
+    typer.Option(
+        "--import",
+        metavar="DATASET",
+        help="Import labels of images with the same keys, and end.",
+    ),
+]
 OpensBrowser = Annotated[
     bool, typer.Option("--browser/--no-browser", help="Open the link in the browser.")
 ]
@@ -78,6 +87,7 @@ def studio(
     webhook: Hook = None,
     model: Proposer = None,
     verify: Verify = False,
+    source: Source = None,
     export: Export = None,
     out: Annotated[Path | None, out_option("The folder that --export writes.")] = None,
     form: Form = None,
@@ -113,18 +123,13 @@ def studio(
             _add_user(project, new_user, console)
         elif verify:
             _verify(project, console)
+        elif source is not None:
+            _import(project, source, console)
         elif export is not None and out is not None:
             _export(project, console, export, out, overwrite=overwrite)
         else:
-            serve(
-                project,
-                print_text,
-                host=host,
-                port=port,
-                opens_browser=browser,
-                webhook=webhook,
-                model=model,
-            )
+            start = partial(serve, host=host, port=port, opens_browser=browser)
+            start(project, print_text, webhook=webhook, model=model)
 
 
 def _add_user(project: "Project", text: str, console: Console) -> None:
@@ -152,6 +157,14 @@ def _verify(project: "Project", console: Console) -> None:
     console.say(verification.to_text())
     if verification.faults:
         raise typer.Exit(BAD_VERDICT)
+
+
+def _import(project: "Project", path: Path, console: Console) -> None:
+    from ..studio.importing import import_labels
+
+    imported = import_labels(project, path, console.progress)
+    console.result(imported.to_json())
+    console.say(imported.to_text())
 
 
 def _export(

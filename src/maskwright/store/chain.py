@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 
 from .tables import event
 
+_EMPTY = "{}"
 START = "0" * 64
 """The hash before the first event."""
 
@@ -104,6 +105,7 @@ def find_request(connection: Connection, request_key: str) -> Event | None:
 def find_broken_links(connection: Connection) -> Iterator[str]:
     """One sentence for each event that was changed, and for each gap in the log."""
     number, sha = 0, START
+    emptied = _read_emptied(connection)
     for row in connection.execute(select(event).order_by(event.c.n)):
         if row.n != number + 1:
             missing = f"event {number + 1}" if row.n == number + 2 else f"{number + 1}"
@@ -111,9 +113,37 @@ def find_broken_links(connection: Connection) -> Iterator[str]:
             yield f"{missing if not rest else 'events ' + missing}{rest} missing from the log"
         elif row.prev_sha != sha:
             yield f"event {row.n}: does not follow event {number}, one of them was changed"
-        if row.sha != _hash_row({k: v for k, v in row._mapping.items() if k != "sha"}):
+        is_emptied = row.document == _EMPTY and emptied.get(row.n) == row.sha
+        values = {k: v for k, v in row._mapping.items() if k != "sha"}
+        if row.sha != _hash_row(values) and not is_emptied:
             yield f"event {row.n}: its values are not those that were written"
         number, sha = row.n, row.sha
+
+
+def empty_events(connection: Connection, item_id: int) -> list[list[object]]:
+    """Remove the values of all events of an item; numbers and hashes of what was emptied.
+
+    Whoever does it adds an event `erase` with this list as `emptied`: the hashes of the chain
+    stay, and tell that these events, and no others, were there.
+    """
+    rows = connection.execute(
+        select(event.c.n, event.c.sha).where(
+            event.c.item_id == item_id, event.c.document != _EMPTY, event.c.verb != "erase"
+        )
+    ).all()
+    connection.execute(
+        update(event).where(event.c.n.in_([row.n for row in rows])).values(document=_EMPTY)
+    )
+    return [[row.n, row.sha] for row in rows]
+
+
+def _read_emptied(connection: Connection) -> dict[int, str]:
+    """The hashes of the events that an event `erase` names, by their number."""
+    return {
+        number: sha
+        for erased in list_events(connection, verb="erase")
+        for number, sha in erased.document["emptied"]
+    }
 
 
 def _hash_row(row: Mapping[str, object]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from . import tables
 
@@ -74,6 +74,11 @@ def resolve_comment(connection: Connection, comment_id: int, person: str | None)
     table = tables.comment
     query = update(table).where(table.c.id == comment_id).values(resolved_by=person)
     return _to_comment(connection.execute(query.returning(table)).one())
+
+
+def remove_comments(connection: Connection, item_id: int) -> None:
+    """Remove all comments on an image."""
+    connection.execute(delete(tables.comment).where(tables.comment.c.item_id == item_id))
 
 
 def count_open(connection: Connection) -> dict[int, int]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from . import tables
 
@@ -135,6 +135,19 @@ def set_tiles(connection: Connection, item_id: int, tiles: TileIndex) -> None:
             connection.execute(
                 insert(table).values(item_id=item_id, column=column, row=row, sha=sha)
             )
+
+
+def remove_tiles(connection: Connection, item_id: int) -> None:
+    """Remove the class map of one image."""
+    connection.execute(delete(tables.tile).where(tables.tile.c.item_id == item_id))
+
+
+def remove_blobs(connection: Connection, shas: Sequence[str]) -> None:
+    """Remove the pixels of tiles that no image has."""
+    table = tables.blob
+    for start in range(0, len(shas), _MOST_NAMES):
+        part = shas[start : start + _MOST_NAMES]
+        connection.execute(delete(table).where(table.c.sha.in_(part)))
 
 
 def add_blobs(connection: Connection, blobs: Mapping[str, bytes]) -> None:

@@ -77,3 +77,9 @@ def list_scores(connection: Connection) -> Iterator[Score]:
         yield Score(
             item_id=row.item_id, kind=row.kind, person=row.person, at=row.at, counts=counts
         )
+
+
+def remove_judgements(connection: Connection, item_id: int) -> None:
+    """Remove what an image counts, and that it judges others."""
+    for table in (tables.score, tables.reference):
+        connection.execute(delete(table).where(table.c.item_id == item_id))

@@ -8,6 +8,7 @@ from .calls.entrance import Entrance
 from .calls.images import Images
 from .calls.quality import Quality
 from .calls.review import Review
+from .calls.versions import Versions
 from .guard import Guard
 from .live import News
 from .openapi import make_document
@@ -47,7 +48,7 @@ def make_app(
 
 def list_routes(site: Site) -> list[Route]:
     """All calls, the page among them."""
-    groups = (Entrance(site), Images(site), Review(site), Quality(site))
+    groups = (Entrance(site), Images(site), Review(site), Quality(site), Versions(site))
     routes = [route for group in groups for route in group.list_routes()]
 
     async def show_document(_request: "Request") -> "Response":

@@ -135,7 +135,7 @@ def apply_edit(
         if done is not None:
             return _read_result(done, request, item)
         require_editable(item, client.person)
-        _require_lease(item, client)
+        require_lease(item, client)
         if request.rev != item.rev:
             raise _stale_error(connection, item)
         change = _find_change(project, connection, item, request, draw)
@@ -249,7 +249,7 @@ def read_changes(event: Event) -> tuple[TileIndex, TileIndex]:
     """The tiles before and after the edit of an event."""
     before: TileIndex = {}
     after: TileIndex = {}
-    for column, row, old, new in event.document["tiles"]:
+    for column, row, old, new in event.document.get("tiles", ()):
         before[column, row], after[column, row] = old, new
     return before, after
 
@@ -329,8 +329,12 @@ def _read_result(done: Event, request: Request, item: Item) -> Result:
     return Result(item=item, rev=done.seq, tiles=after, px_changed=changed)
 
 
-def _require_lease(item: Item, client: Client) -> None:
-    """A client keeps a lease that ran out until another one takes it."""
+def require_lease(item: Item, client: Client) -> None:
+    """A client keeps a lease that ran out until another one takes it.
+
+    Raises:
+        StudioError: 423, another one has it.
+    """
     if not _holds(item, client):
         raise _held_error(item, time.time())
 

@@ -17,7 +17,9 @@ def measure_progress(project: Project, today: date) -> dict[str, object]:
     known = project.data.index_by_key
     with project.store.read() as connection:
         items = [
-            i for i in stored.list_items(connection) if i.source_id is None and i.key in known
+            i
+            for i in stored.list_items(connection)
+            if i.source_id is None and i.key in known and i.state != "erased"
         ]
         numbers = {item.id for item in items}
         steps = [

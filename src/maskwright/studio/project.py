@@ -60,7 +60,7 @@ class Project:
             StudioError: 404, there is no such image.
         """
         item = stored.find_item(connection, item_id)
-        if item is None:
+        if item is None or item.state == "erased":
             raise StudioError(404, f"no image has the number {item_id}")
         return item
 

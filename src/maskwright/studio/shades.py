@@ -13,8 +13,9 @@ from .errors import StudioError
 from .history import read_map_at
 from .judging import find_errors
 from .project import Project
+from .versions import find_changes, read_two
 
-KINDS = ("uncertainty", "errors", "cells0", "cells1", "cells2", "proposal")
+KINDS = ("uncertainty", "errors", "cells0", "cells1", "cells2", "proposal", "changes")
 _PROPOSAL_ALPHA = 170
 _ORANGE_BGR = (0, 71, 179)
 _MOST_PX = 64_000_000
@@ -28,8 +29,9 @@ def draw_shade(
     kind: str,
     *,
     least_confidence: float = 0.0,
+    before: int = 0,
 ) -> bytes:
-    """Where copies differ, where a practice copy is wrong, superpixels, or a proposal.
+    """Where copies differ, errors of practice, superpixels, a proposal, or what changed.
 
     Raises:
         StudioError: 404, there is no such shade of this image; 422, it is too large.
@@ -49,6 +51,10 @@ def draw_shade(
     if kind == "proposal":
         proposal = Proposal(kind="proposal", least_confidence=least_confidence)
         return _draw_proposal(project, assistant.predict(item.key), proposal)
+    if kind == "changes":
+        with project.store.read() as connection:
+            maps = read_two(connection, item, before, item.rev)
+        return encode_shade(find_changes(*maps).astype(np.float64))
     raise StudioError(404, f"no shade {kind!r}; there are {', '.join(KINDS)}")
 
 

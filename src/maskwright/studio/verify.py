@@ -10,6 +10,7 @@ from ..store.chain import find_broken_links, list_events
 from ..store.database import Connection
 from ..store.items import Item, TileIndex
 from .editing import read_changes
+from .erasing import ERASED
 from .project import Project
 from .tiles import read_tile
 
@@ -57,6 +58,8 @@ def verify(project: Project, progress: Progress = silent) -> Verification:
 
 def _replay(connection: Connection, item: Item, shas: set[str]) -> Iterator[str]:
     """Follow the edits of one image from its first class map to the present one."""
+    if item.state == ERASED:
+        return
     tiles: TileIndex = {}
     rev = 0
     for event in list_events(connection, item_id=item.id):

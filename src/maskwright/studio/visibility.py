@@ -11,6 +11,8 @@ from .people import LOCAL, Person
 
 def sees(person: Person, item: Item) -> bool:
     """Whether a person sees an image; copies are seen by their annotator and by reviewers."""
+    if item.state == "erased":
+        return False
     if person.name == LOCAL or person.may("reviewer"):
         return True
     if item.source_id is not None:

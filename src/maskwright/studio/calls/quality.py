@@ -10,7 +10,7 @@ from ..guidelines import Guideline, change_guideline, draw_example, read_guideli
 from ..models import Body
 from ..performance import measure_people
 from ..progress import measure_progress
-from ..protocol import describe_item
+from ..protocol import describe_item, parse_rev
 from ..routing import Parameter, Route, get, in_thread, post, send_bytes, send_json
 from ..settings import Settings, change_settings, read_settings
 from ..shades import draw_shade
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 
+_FROM = Parameter(name="from", text="The revision since which changes are shown")
 _CONFIDENCE = Parameter(name="confidence", text="The least one, in percent, of a proposal")
 
 
@@ -50,8 +51,9 @@ class Quality:
                 "viewer",
                 self.show_shade,
                 "`uncertainty` of the consensus, `errors` of a practice image, superpixels "
-                "`cells0` to `cells2`, or the `proposal` of the model, over the image",
-                parameters=(_CONFIDENCE,),
+                "`cells0` to `cells2`, the `proposal` of the model, or `changes` since a "
+                "revision",
+                parameters=(_CONFIDENCE, _FROM),
                 media="image/png",
             ),
             get("/api/references", "manager", self.list_references, "images that judge"),
@@ -120,13 +122,19 @@ class Quality:
         kind = request.path_params["kind"]
         text = request.query_params.get("confidence", "0")
         percent = min(int(text), 100) if text.isdecimal() and text.isascii() else 0
+        before = parse_rev(request.query_params.get("from", "0"))
 
         def draw() -> bytes:
             number = self.site.find_seen(request).id
             site = self.site
             item, _ = site.project.open_item(number)
             return draw_shade(
-                site.project, site.assistant, item, kind, least_confidence=percent / 100
+                site.project,
+                site.assistant,
+                item,
+                kind,
+                least_confidence=percent / 100,
+                before=before,
             )
 
         return send_bytes(await in_thread(draw), "image/png", "no-store")

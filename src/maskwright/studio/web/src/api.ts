@@ -44,7 +44,9 @@ export interface Progress { states: Record<string, number>; days: { day: string;
 export interface Example { item: number; rev: number; left: number; top: number; width: number; height: number; is_good: boolean; note: string }
 export interface Guideline { name: string; text: string; extent: "" | "visible" | "whole"; examples: Example[] }
 export type ReferenceKind = "gold" | "practice" | "";
-export type ShadeKind = "uncertainty" | "errors" | "cells0" | "cells1" | "cells2" | "proposal";
+export type ShadeKind = "uncertainty" | "errors" | "cells0" | "cells1" | "cells2" | "proposal" | "changes";
+export interface Revision { rev: number; at: string; person: string; tool: string; px_changed: number; tags: string[] }
+export interface ClassChange { before: string; after: string; px: number }
 export type Rule = "group" | "round-robin" | "queue";
 export interface Item extends ItemRow { size_HW: [number, number]; tiles: TileRow[]; levels: number }
 export interface LoggedEdit { seq: number; undoes?: number; tiles: [number, number, Sha, Sha][] }
@@ -118,6 +120,13 @@ export const sendEdit = (id: number, key: string, rev: number, body: Pixels) =>
     headers: { "Idempotency-Key": key, "If-Match": `"${rev}"`, "Content-Type": "application/octet-stream" },
   });
 
+export const readRevisions = (id: number) => askJson<{ revisions: Revision[] }>(`/api/items/${id}/revisions`).then((answer) => answer.revisions);
+export const readDiff = (id: number, from: number, to: number) =>
+  askJson<{ changes: ClassChange[] }>(`/api/items/${id}/diff?from=${from}&to=${to}`).then((answer) => answer.changes);
+export const restore = (id: number, rev: number) => askWith<ItemRow>(`/api/items/${id}/restore`, { rev });
+export const copyLabels = (id: number, source: number) => askWith<ItemRow>(`/api/items/${id}/copy`, { source });
+export const addTag = (name: string) => askWith<{ images: number }>("/api/tags", { name });
+export const readTags = () => askJson<{ tags: { name: string; at: string; images: number }[] }>("/api/tags").then((answer) => answer.tags);
 export const findNext = () => askWith<ItemRow>("/api/next", {});
 export const readSettings = () => askJson<Settings>("/api/settings");
 export const changeSettings = (settings: Settings) => askWith<Settings>("/api/settings", settings);

@@ -1,6 +1,6 @@
 // The board: progress, people and their numbers, and the settings of the project.
 
-import { changeSettings, readPeople, readProgress, readSettings, type Estimate, type Person, type PersonNumbers, type Settings } from "./api";
+import { addTag, changeSettings, readPeople, readProgress, readSettings, readTags, type Estimate, type Person, type PersonNumbers, type Settings } from "./api";
 import { find, make, may, showNotice, STATES } from "./panels";
 
 const CHART_W = 560, CHART_H = 150;
@@ -24,12 +24,18 @@ export class Board {
 
   constructor(private readonly me: Person, private readonly classes: string[]) {
     find("show-board").onclick = () => void this.open();
+    find("tag-form").hidden = !may(me, "manager");
+    find("tag-form").onsubmit = (event) => {
+      event.preventDefault();
+      const name = find<HTMLInputElement>("tag-name");
+      addTag(name.value).then(() => { name.value = ""; return this.showTags(); }).catch((error: Error) => { find("tags").textContent = error.message; });
+    };
     find("settings-form").onsubmit = (event) => { event.preventDefault(); void this.save(); };
   }
 
   async open(): Promise<void> {
     try {
-      await Promise.all([this.showProgress(), may(this.me, "annotator") ? this.showPeople() : null, may(this.me, "manager") ? this.showSettings() : null]);
+      await Promise.all([this.showProgress(), this.showTags(), may(this.me, "annotator") ? this.showPeople() : null, may(this.me, "manager") ? this.showSettings() : null]);
       find<HTMLDialogElement>("board").showModal();
     } catch (error) {
       showNotice((error as Error).message);
@@ -42,6 +48,11 @@ export class Board {
     const words = Object.entries(states).map(([state, number]) => `${number} ${STATES[state as keyof typeof STATES]}`);
     find("board-states").textContent = `${words.join(", ")}. ${left} of ${total} are left${end ? `; at the speed of the last two weeks the last one is accepted on ${end}` : ""}.`;
     find("burn-down").replaceChildren(...(days.length > 0 ? [drawBurnDown(days, total)] : []));
+  }
+
+  private async showTags(): Promise<void> {
+    const tags = await readTags();
+    find("tags").textContent = tags.length > 0 ? `Tags: ${tags.map(({ name, at, images }) => `${name} (${images} images, ${at.slice(0, 10)})`).join(", ")}` : "";
   }
 
   private async showPeople(): Promise<void> {

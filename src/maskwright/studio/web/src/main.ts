@@ -21,6 +21,7 @@ import { References } from "./references";
 import { Review } from "./review";
 import { Shade } from "./shade";
 import { Tools, type Settings, type ToolName } from "./tools";
+import { Versions } from "./versions";
 import { View, type Look } from "./view";
 
 /** What the server tells of others. */
@@ -43,6 +44,7 @@ class App {
   private shade: Shade;
   private assist: Assist;
   private guide: Guide;
+  private versions: Versions;
   private references: References;
   private view: View;
   private outbox!: Outbox;
@@ -53,12 +55,16 @@ class App {
     this.view = new View(find("stage"), canvases, this.look, (context, scale) => {
       this.shade.draw(context);
       this.assist.draw(context);
+      this.versions.draw(context);
       this.review.drawPins(context, scale);
       this.tools.drawOverlay(context, scale);
     });
     this.shade = new Shade(() => this.view.drawPen());
     this.assist = new Assist(this.settings, project.has_model, this.tools, () => this.view.drawPen(), () => this.refresh());
     this.guide = new Guide({ canEdit: may(project.person, "manager"), seen: () => this.doc && { item: this.doc.item.id, rev: this.doc.revision, ...this.view.seenPart } });
+    this.versions = new Versions({
+      redraw: () => this.view.drawPen(), reload: (id) => this.open(id), before: (id) => this.list.next(id, -1),
+    });
     this.references = new References(project.person);
     new Board(project.person, project.classes.map(({ name }) => name));
     this.list = new ItemList(project.person.name, (id) => void this.open(id));
@@ -108,6 +114,7 @@ class App {
       this.view.open(doc.item, doc.map);
       this.showItem();
       this.assist.open(id);
+      this.versions.open(doc);
       void this.review.open(doc);
       void look(id).then((looks) => this.showLooks(looks));
       await doc.load();

@@ -1,0 +1,79 @@
+"""Import labels of any format into a project, as edits that can be undone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import ConfigError, DataError
+from ..core.labels import IGNORE, LabelMap
+from ..core.progress import Progress, silent
+from ..data.dataset import open_dataset
+from ..store import items as stored
+from .editing import EDITABLE, replace_map
+from .people import LOCAL
+from .project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """How many images got labels, and the keys of those that did not, with the reason."""
+
+    num_images: int
+    left_out: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """The document of `--json`."""
+        return {"images": self.num_images, "left_out": list(self.left_out)}
+
+    def to_text(self) -> str:
+        """One line, and one for each image that was left out."""
+        return "\n".join([f"{self.num_images} images have the imported labels", *self.left_out])
+
+
+def import_labels(project: Project, path: Path, progress: Progress = silent) -> Imported:
+    """Replace the labels of images by those of another dataset with the same keys.
+
+    Images that are submitted or accepted stay as they are.
+
+    Raises:
+        DataError: Not a dataset.
+        ConfigError: It has a class that the project has not.
+    """
+    dataset = open_dataset(path)
+    unknown = [name for name in dataset.spec.names if name not in project.spec.names]
+    if unknown:
+        raise ConfigError(
+            f"{path}: has the classes {', '.join(unknown)}, which {project.name} has not; "
+            f"merge them with maskwright convert --mapping"
+        )
+    table = np.full(256, IGNORE, np.uint8)
+    for index, name in enumerate(dataset.spec.names):
+        table[index] = project.spec.names.index(name)
+    index_by_key = {key: index for index, key in enumerate(dataset.keys)}
+    with project.store.read() as connection:
+        items = [i for i in stored.list_items(connection) if i.source_id is None]
+    wanted = [
+        i for i in items if i.key in index_by_key and dataset.has_labels(index_by_key[i.key])
+    ]
+    left_out: list[str] = []
+    for item in progress(wanted, total=len(wanted), what="importing"):
+        try:
+            labels_HW = table[dataset.labels(index_by_key[item.key])]
+            _replace(project, item.id, labels_HW, str(path))
+        except DataError as error:
+            left_out.append(str(error))
+    return Imported(len(wanted) - len(left_out), tuple(left_out))
+
+
+def _replace(project: Project, item_id: int, labels_HW: LabelMap, where: str) -> None:
+    project.open_item(item_id)
+    with project.store.write() as connection:
+        item = project.find_item(connection, item_id)
+        if item.state not in EDITABLE:
+            raise DataError(f"{item.key}: is {item.state} and not changed")
+        if item.size_HW != labels_HW.shape:
+            raise DataError(
+                f"{item.key}: is {item.size_HW} (H, W), the labels are {labels_HW.shape}"
+            )
+        replace_map(connection, item, labels_HW, {"tool": "import", "from": where}, LOCAL)
