@@ -118,6 +118,10 @@ def test_an_option_of_several_verbs_has_one_text():
     several = {name for name in texts if name.startswith("--") and len(set(texts[name])) > 1}
     of_one_verb = {
         "--batch",
+        "--images",
+        "--keep",
+        "--model",
+        "--webhook",
         "--seed",
         "--classes",
         "--split",

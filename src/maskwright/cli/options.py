@@ -65,6 +65,14 @@ Store = Annotated[
     ),
 ]
 
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Hashes of the tokens that clients need, with scopes."),
+]
+KeepIn = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Where images of `serve --keep` lie.")
+]
+
 
 def _keep_ids(context: typer.Context, *, keep: bool) -> None:
     context.with_resource(keeping_ids(keep=keep))

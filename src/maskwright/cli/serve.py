@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from .console import Console
-from .options import AsJson, Engine, Host, Port, Quiet, Store, Trust, parse_share
+from .options import (
+    AsJson,
+    Engine,
+    Host,
+    KeepIn,
+    Port,
+    Quiet,
+    Store,
+    TokenFile,
+    Trust,
+    parse_share,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +36,6 @@ Models = Annotated[
     typer.Argument(
         metavar="[NAME=]BUNDLE...", help="Bundles, with names or those of their runs."
     ),
-]
-TokenFile = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Hashes of the tokens that clients need, with scopes."),
 ]
 NewToken = Annotated[
     str | None,
@@ -87,7 +94,6 @@ Keep = Annotated[
     str | None,
     typer.Option(metavar="SHARE", help="Keep this share of the images, unsure ones: 1%."),
 ]
-KeepIn = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where --keep keeps them.")]
 KeepQuota = Annotated[int, typer.Option(metavar="GIB", help="Disk of kept images.", min=1)]
 
 Alarms = Annotated[

@@ -6,12 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Console
-from .options import AsJson, Host, Port, Quiet, Store
-
-TokenFile = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Hashes of the tokens that people need, with scopes."),
-]
+from .options import AsJson, Host, KeepIn, Port, Quiet, Store, TokenFile
 
 ReplayLog = Annotated[
     Path | None,
@@ -40,9 +35,6 @@ Relabel = Annotated[
     typer.Option(
         metavar="FOLDER", help="Write kept images worth labelling as a dataset, and end."
     ),
-]
-KeepIn = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Where serve --keep keeps images.")
 ]
 Most = Annotated[int, typer.Option(metavar="N", help="Images of --relabel.", min=1)]
 
