@@ -1,6 +1,7 @@
 """Alarms: raised once, sent by every channel, given up with their reason."""
 
 import json
+import re
 import socketserver
 import sys
 import threading
@@ -8,6 +9,7 @@ import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 
 from maskwright.core.errors import ConfigError
@@ -224,6 +226,31 @@ def test_failing_slow_and_silent_are_told_and_end(database):
         add_records(connection, [make_record(0, at=now, source="camera-2")])
     alarmist.check_service()
     assert all(alarm.ended for alarm in _alarms(database))
+
+
+def test_a_loss_that_has_risen_by_truth_is_an_alarm_and_the_usual_loss_is_none(database):
+    rng = np.random.default_rng(0)
+
+    def draw(n, wrong):
+        share = float(np.clip(wrong + 0.02 * rng.normal(), 0, 1))
+        bad = round(1000 * share)
+        return make_record(n, score=[[1000 - bad, bad], [bad, 1000 - bad]])
+
+    alarmist = Alarmist(database, AlarmFile())
+    with database.write() as connection:
+        add_records(connection, [draw(n, 0.1) for n in range(200)])
+    alarmist.check_truth()
+    assert _alarms(database) == []
+    with database.write() as connection:
+        add_records(connection, [draw(n, 0.5) for n in range(200)])
+    for _ in range(2):
+        alarmist.check_truth()
+    (alarm,) = _alarms(database)
+    assert (alarm.level, alarm.document["title"]) == ("alarm", "parts is less accurate")
+    assert re.fullmatch(
+        r"mean IoU by truth 0\.4\d\d, of the first 100 images with truth 0\.8\d\d",
+        alarm.document["text"],
+    )
 
 
 def _document(**values):

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.confusion import Confusion
 from ...core.scores import Margins, iou, mean_iou
+from ...monitoring.risk import Risk, judge_risk, measure_loss
 from ...store.records import Record
 from .view import View
+
+NUM_REFERENCE = 100
+"""The first images with truth of a Bundle: the loss of later ones is tested against theirs."""
 
 _BOOTSTRAPS = 499
 _ENDS = (0.025, 0.975)
@@ -63,6 +68,17 @@ def measure_accuracy(
         mean_interval=(mean_ends[0], mean_ends[1]),
         mean_N=mean_iou(_sum_margins(of_columns_NCC)),
     )
+
+
+def judge_losses(records: Sequence[Record]) -> Risk | None:
+    """Whether the loss has risen since the first images with truth; None where there are no later ones.
+
+    `records` are all of a Bundle that have a score, in the order of their images.
+    """
+    if len(records) <= NUM_REFERENCE:
+        return None
+    losses = [measure_loss(Confusion(np.array(record.score, np.int64))) for record in records]
+    return judge_risk(losses[:NUM_REFERENCE], losses[NUM_REFERENCE:])
 
 
 def _sum_margins(counts_NCC: NDArray[np.int64]) -> Margins:

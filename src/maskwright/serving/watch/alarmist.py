@@ -28,8 +28,15 @@ from ...store.alarms import (
     raise_alarm,
 )
 from ...store.database import Connection, Database
-from ...store.records import Chosen, list_last_times, list_uncertain
+from ...store.records import (
+    Chosen,
+    list_bundles,
+    list_last_times,
+    list_records,
+    list_uncertain,
+)
 from ...store.windows import MINUTE_S, Span, list_windows
+from .accuracy import NUM_REFERENCE, judge_losses
 from .alarmfile import AlarmFile
 from .channels import describe_alarm, send
 from .judge import Judged, Statuses
@@ -81,6 +88,23 @@ class Alarmist:
             text = f"no image for {quiet_s / 60:.0f} minutes" if quiet_s > limit_s else ""
             title = f"{source or model} is silent"
             self._settle(f"silence {bundle} {source}", title, text, bundle, source)
+
+    def check_truth(self) -> None:
+        """Raise the alarm of a loss that has risen: the one that may wake somebody."""
+        with self._database.read() as connection:
+            scored = {
+                (model, bundle): list_records(connection, Chosen(bundle=bundle, scored=True))
+                for model, bundle in list_bundles(connection)
+            }
+        for (model, bundle), records in scored.items():
+            risk = judge_losses(records)
+            text = ""
+            if risk is not None and risk.alarm_at is not None:
+                text = (
+                    f"mean IoU by truth {1 - risk.current:.3f}, of the first "
+                    f"{NUM_REFERENCE} images with truth {1 - risk.reference:.3f}"
+                )
+            self._settle(f"loss {bundle}", f"{model} is less accurate", text, bundle, "")
 
     def deliver(self) -> None:
         """Send what is due."""

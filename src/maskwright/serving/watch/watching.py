@@ -70,6 +70,7 @@ class Watch:
             self._stack.callback(self.recorder.stop)
             rounds.add(_FORGET_S, self._forget)
             rounds.add(_CHECK_S, alarmist.check_service)
+            rounds.add(_CHECK_S, alarmist.check_truth)
         sending = Rounds(self._log)  # which waits for others
         sending.add(_SEND_S, alarmist.deliver)
         self._stack.callback(self.judge.save)
