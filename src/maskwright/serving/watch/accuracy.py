@@ -71,7 +71,7 @@ def measure_accuracy(
 
 
 def judge_losses(records: Sequence[Record]) -> Risk | None:
-    """Whether the loss has risen since the first images with truth; None where there are no later ones.
+    """Whether the loss has risen since the first images with truth; None without later ones.
 
     `records` are all of a Bundle that have a score, in the order of their images.
     """
