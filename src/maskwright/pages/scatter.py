@@ -12,7 +12,9 @@ import numpy as np
 
 from .text import shorten_name
 
-_WIDTH_PX, _HEIGHT_PX = 860, 420
+WIDE_PX, NARROW_PX = 860, 430
+"""Widths of pictures for wide and for narrow windows."""
+_HEIGHT_PX = 420
 _LEFT_PX, _TOP_PX, _RIGHT_PX, _BOTTOM_PX = 64, 20, 24, 52
 _LETTER_PX, _LINE_PX, _LONGEST = 7.0, 15.0, 28
 _STYLE = (
@@ -67,12 +69,16 @@ class _Axis:
 
 
 def draw_scatter_file(
-    title: str, dots: Sequence[Dot], names: tuple[str, str], *, limit_x: float | None = None
+    title: str,
+    dots: Sequence[Dot],
+    names: tuple[str, str],
+    *,
+    limit_x: float | None = None,
+    width_px: int = WIDE_PX,
 ) -> str:
     """Draw one dot or more; `names` are those of the axes, `limit_x` a line down at a value."""
     limits = () if limit_x is None else (limit_x,)
-    right = _WIDTH_PX - _RIGHT_PX
-    x_axis = _Axis.fit([*(dot.x for dot in dots), *limits], _LEFT_PX, right)
+    x_axis = _Axis.fit([*(dot.x for dot in dots), *limits], _LEFT_PX, width_px - _RIGHT_PX)
     y_axis = _Axis.fit([dot.y for dot in dots], _HEIGHT_PX - _BOTTOM_PX, _TOP_PX)
     parts = [_draw_axes(x_axis, y_axis, names)]
     if limit_x is not None:
@@ -90,16 +96,16 @@ def draw_scatter_file(
         parts.append(f'<path class="line" d="M{" L".join(line)}"/>')
     parts += _draw_dots(dots, x_axis, y_axis)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH_PX} {_HEIGHT_PX}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width_px} {_HEIGHT_PX}" '
         f'role="img" aria-label="{escape(title)}"><style>{_STYLE}</style>'
         f"{''.join(parts)}</svg>\n"
     )
 
 
 def _draw_axes(x_axis: _Axis, y_axis: _Axis, names: tuple[str, str]) -> str:
-    right = _WIDTH_PX - _RIGHT_PX
+    right = x_axis.last_px
     levels = "".join(
-        f'<path class="grid" d="M{_LEFT_PX} {y:.1f}H{right}"/>'
+        f'<path class="grid" d="M{_LEFT_PX} {y:.1f}H{right:g}"/>'
         f'<text x="{_LEFT_PX - 8}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>'
         for y, text in y_axis.list_ticks()
     )
@@ -108,7 +114,7 @@ def _draw_axes(x_axis: _Axis, y_axis: _Axis, names: tuple[str, str]) -> str:
         for x, text in x_axis.list_ticks()
     )
     return (
-        f'{levels}{ticks}<text x="{right}" y="{_HEIGHT_PX - 10}" text-anchor="end">'
+        f'{levels}{ticks}<text x="{right:g}" y="{_HEIGHT_PX - 10}" text-anchor="end">'
         f'{escape(names[0])}</text><text x="8" y="14">{escape(names[1])}</text>'
     )
 
@@ -121,7 +127,8 @@ def _draw_dots(dots: Sequence[Dot], x_axis: _Axis, y_axis: _Axis) -> list[str]:
         x, y = x_axis.place(dot.x), y_axis.place(dot.y)
         name = shorten_name(dot.name, _LONGEST)
         width = _LETTER_PX * len(name)
-        left = x + 9 if x + 9 + width < _WIDTH_PX else x - 9 - width
+        beside = 13 if dot.is_marked else 9
+        left = x + beside if x + beside + width < x_axis.last_px else x - beside - width
         bottom = y + 4
         while any(
             abs(bottom - other) < _LINE_PX and left < end and start < left + width

@@ -9,7 +9,7 @@ from ...core.versioned import Document, Schema
 from ...inference.bench.bench import Bench
 from ...pages.markup import data_uri, render_table
 from ...pages.page import Section, render_opening, render_page, render_tile
-from ...pages.scatter import Dot, draw_scatter_file
+from ...pages.scatter import NARROW_PX, WIDE_PX, Dot, draw_scatter_file
 from ...pages.text import format_count, format_number, format_size, text_table
 from .candidates import Candidate, Wish, find_front
 
@@ -58,7 +58,7 @@ class Compression:
     def verdict(self) -> str:
         """One sentence."""
         wish, chosen = self.wish, self.chosen
-        found = f"{chosen.name}: {chosen.ms:.1f} ms, {chosen.drop_points:+.2f} points lost"
+        found = f"{chosen.name}: {chosen.ms:.1f} ms, {_describe_drop(chosen)}"
         wanted = f"{wish.target_ms:g} ms with at most {wish.max_drop_points:g} points lost"
         if self.is_met:
             return f"{found}; wanted were {wanted}"
@@ -90,7 +90,7 @@ def write_files(found: Compression, folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def draw_front(found: Compression) -> str:
+def draw_front(found: Compression, width_px: int = WIDE_PX) -> str:
     """MIoU against time, as an SVG file, with the Pareto front and the time that is wanted."""
     dots = [
         Dot(
@@ -102,11 +102,9 @@ def draw_front(found: Compression) -> str:
         )
         for one in found.candidates
     ]
+    names, limit_x = ("ms for one image", "mIoU, %"), found.wish.target_ms
     return draw_scatter_file(
-        "mIoU in % against ms",
-        dots,
-        ("ms for one image", "mIoU, %"),
-        limit_x=found.wish.target_ms,
+        "mIoU in % against ms", dots, names, limit_x=limit_x, width_px=width_px
     )
 
 
@@ -138,12 +136,19 @@ def _describe(found: Compression) -> str:
     )
 
 
+def _describe_drop(candidate: Candidate) -> str:
+    points = round(candidate.drop_points, 2)
+    return f"{abs(points):.2f} points of mIoU {'gained' if points < 0 else 'lost'}"
+
+
 def _render(found: Compression) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in found.notes)
     rows = [tuple(escape(cell) for cell in row) for row in _list_rows(found)]
     table = render_table("Candidates", _HEADS, rows, words=(0, 1, 2))
-    picture = data_uri(draw_front(found).encode())
-    lost = f"{found.chosen.drop_points:+.2f} points lost"
+    narrow, wide = (
+        data_uri(draw_front(found, width_px).encode()) for width_px in (NARROW_PX, WIDE_PX)
+    )
+    lost = _describe_drop(found.chosen)
     sections = [
         Section(
             "Verdict",
@@ -154,7 +159,8 @@ def _render(found: Compression) -> str:
         Section(
             "Pareto front",
             "No other candidate is faster and scores more than one on the line.",
-            f'<p><img src="{picture}" alt="mIoU against ms"></p>',
+            f'<picture><source media="(max-width: 600px)" srcset="{narrow}">'
+            f'<img src="{wide}" alt="mIoU against ms"></picture>',
         ),
         Section(
             "Candidates",
