@@ -114,6 +114,19 @@ def test_requests_never_wait_for_a_full_disk_and_dropped_rows_are_counted(
     assert {"event": "records", "dropped": 15, "error": "the store is too slow"} in log
 
 
+def test_rows_wait_for_a_database_that_another_holds(database, start, store_place):
+    other, recorder = Database.open(store_place), start()
+    with other.write():
+        for n in range(3):
+            recorder.add(make_record(n))
+        time.sleep(0.1)
+        assert _read(database) == []
+    other.close()
+    recorder.stop()
+    assert len(_read(database)) == 3
+    assert recorder.num_dropped == 0
+
+
 def test_rows_that_the_end_finds_unwritten_are_counted(database):
     store = _BrokenStore(database)
     recorder = Recorder(store, lambda line: None)
