@@ -21,6 +21,7 @@ from ..core.files import describe_read_error
 from ..core.spelling import speaks_command_line
 from .baseline import baseline
 from .bench import bench
+from .chart import chart
 from .check import check
 from .compare import compare
 from .compress import compress
@@ -100,6 +101,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         score: "score predictions truth --full -o report",
         compare: "compare report-a report-b --fail-if-worse",
         measure: "measure out/classes --mm-per-px 0.05 --regions scratch",
+        chart: "chart measurements/coverage.csv --figure percent --where class=scratch",
     },
     "This program": {
         schema: "schema recipe -o .",

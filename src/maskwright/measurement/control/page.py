@@ -1,0 +1,106 @@
+"""Control charts as one HTML page without scripts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...pages.axes import DrawnLine, Frame, Layout
+from ...pages.markup import render_code, render_table
+from ...pages.page import Section, render_page
+from ...pages.text import format_count, shorten_name
+from .chart import RULES, ControlChart
+from .series import Series
+
+_LAYOUTS = (Layout("large", 1040, longest=0), Layout("small", 380, longest=0))
+_BLUE = (40, 90, 160)
+_MOST_SIGNALS = 20
+_STYLE = ".signal{fill:#c0392b}.axis.limit{font-weight:600}"
+_LONGEST_KEYS = {"large": 34, "small": 13}
+
+
+def render_charts(
+    figure: str, charts: Mapping[str, tuple[Series, ControlChart]], subtitle: str
+) -> str:
+    """Render the page; names from files are escaped."""
+    sections = [
+        Section(
+            group or figure, _describe(chart), "".join(_render(figure, group, series, chart))
+        )
+        for group, (series, chart) in charts.items()
+    ]
+    return render_page(f"Control charts of {figure}", subtitle, sections, style=_STYLE)
+
+
+def _describe(chart: ControlChart) -> str:
+    num = len({signal.index for signal in chart.signals})
+    low, high = chart.limits
+    state = "in control" if not num else f"{format_count(num, 'value')} out of control"
+    return (
+        f"{format_count(len(chart.values_N), 'value')}, {state}. Mean {chart.center:.4g}, "
+        f"limits {low:.4g} to {high:.4g}, from the first {chart.num_baseline}."
+    )
+
+
+def _render(figure: str, group: str, series: Series, chart: ControlChart) -> Iterator[str]:
+    name = f"{figure} {group}".strip()
+    of_values = [signal.index for signal in chart.signals if signal.rule != 5]
+    of_ranges = [signal.index for signal in chart.signals if signal.rule == 5]
+    levels = (*chart.limits, chart.center)
+    yield _draw(name, chart.values_N, levels, of_values, series.keys)
+    mean_range = chart.range_limit / 3.267
+    yield "<p>Moving ranges: differences of neighbouring values.</p>"
+    ranges = (0.0, chart.range_limit, mean_range)
+    yield _draw(f"moving range of {name}", chart.ranges_N, ranges, of_ranges, series.keys)
+    if chart.signals:
+        rows = [
+            (
+                render_code(series.keys[signal.index]),
+                f"{chart.values_N[signal.index]:.4g}",
+                escape(RULES[signal.rule]),
+            )
+            for signal in chart.signals[:_MOST_SIGNALS]
+        ]
+        yield render_table("Out of control", ("Image", "Value", "Rule"), rows, words=(0, 2))
+    if len(chart.signals) > _MOST_SIGNALS:
+        yield f"<p>The first {_MOST_SIGNALS} of {len(chart.signals)}.</p>"
+
+
+def _draw(
+    title: str,
+    values_N: NDArray[np.float64],
+    levels: Sequence[float],
+    marked: Sequence[int],
+    keys: Sequence[str],
+) -> str:
+    """One chart for wide and one for narrow windows."""
+    known_N = values_N[~np.isnan(values_N)]
+    low, high = min(known_N.min(), *levels), max(known_N.max(), *levels)
+    margin = 0.05 * (high - low) or 1.0
+    low, span = low - margin, high - low + 2 * margin
+    last = max(1, len(values_N) - 1)
+    points = [
+        (index / last, (value - low) / span)
+        for index, value in enumerate(values_N.tolist())
+        if not np.isnan(value)
+    ]
+    line = DrawnLine("", _BLUE, [points], 0)
+    charts = []
+    for layout in _LAYOUTS:
+        frame = Frame.make(layout, [line])
+        axes = "".join(
+            frame.draw_level((level - low) / span, f"{level:.3g}") for level in levels
+        )
+        longest = _LONGEST_KEYS[layout.kind]
+        axes += frame.draw_tick(0, shorten_name(keys[0], longest), "start")
+        axes += frame.draw_tick(1, shorten_name(keys[-1], longest), "end")
+        circles = "".join(
+            f'<circle cx="{frame.x(index / last):.1f}" '
+            f'cy="{frame.y((values_N[index] - low) / span):.1f}" r="4" class="signal">'
+            f"<title>{escape(keys[index])}</title></circle>"
+            for index in sorted(set(marked))
+        )
+        svg = frame.draw(title, [line], axes)
+        charts.append(svg.replace("</svg>", f"{circles}</svg>"))
+    return "".join(charts)
