@@ -22,13 +22,13 @@ Where = Annotated[
     list[str] | None,
     typer.Option(metavar="COLUMN=VALUE", help="Rows with this value alone; repeatable."),
 ]
-By = Annotated[
+Each = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN|REGEX", help="A chart for each value, or each match in the key."
     ),
 ]
-Baseline = Annotated[
+First = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Limits from the first N values; else from all."),
 ]
@@ -39,8 +39,8 @@ def chart(
     *,
     figure: Figure,
     where: Where = None,
-    by: By = None,
-    baseline: Baseline = None,
+    each: Each = None,
+    first: First = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The page that is written.")] = Path(
         "chart.html"
     ),
@@ -63,11 +63,11 @@ def chart(
         raise OutputError(f"{out}: exists; replace it with --overwrite, or choose another -o")
     chosen = parse_where(where or [])
     charts = {}
-    for group, series in read_series(table, figure, where=chosen, by=by).items():
+    for group, series in read_series(table, figure, where=chosen, by=each).items():
         try:
             charts[group] = (
                 series,
-                ControlChart.from_values(series.values, num_baseline=baseline),
+                ControlChart.from_values(series.values, num_baseline=first),
             )
         except DataError as error:
             raise DataError(f"{table}: {group or figure}: {error}") from error

@@ -78,7 +78,7 @@ def write_table(path, *, jump=0.0):
 def test_the_verb_charts_each_lot_and_says_what_is_out_of_control(tmp_path):
     table, page = write_table(tmp_path / "coverage.csv", jump=2), tmp_path / "chart.html"
     words = ("chart", table, "--figure", "percent", "--where", "class=crack")
-    more = ("--by", r"lot-\w", "--baseline", "20", "-o", str(page))
+    more = ("--each", r"lot-\w", "--first", "20", "-o", str(page))
     done = CliRunner().invoke(app, [*words, *more])
     assert done.exit_code == 3, done.output
     assert "lot-a: 24 values, mean 1, limits" in done.output
@@ -108,9 +108,9 @@ def test_what_a_table_lacks_is_named(tmp_path):
         read_series(table, "percent", where={"class": "sky"})
     with pytest.raises(DataError, match="line 2: roi is 'whole', expected a number"):
         read_series(table, "roi")
-    with pytest.raises(ConfigError, match=r"--by 'line': matches nothing in lot-a/00"):
+    with pytest.raises(ConfigError, match=r"--each 'line': matches nothing in lot-a/00"):
         read_series(table, "percent", where={"class": "ok"}, by="line")
-    with pytest.raises(ConfigError, match=r"--by '\[': neither a column \(image"):
+    with pytest.raises(ConfigError, match=r"--each '\[': neither a column \(image"):
         read_series(table, "percent", by="[")
     with pytest.raises(ConfigError, match="write COLUMN=VALUE"):
         parse_where(["crack"])

@@ -90,11 +90,11 @@ def _find_group(row: Mapping[str, str], by: str | None) -> str:
         match = re.search(by, row[_IMAGE])
     except re.error as error:
         raise ConfigError(
-            f"--by {by!r}: neither a column ({', '.join(row)}) nor a regular expression "
+            f"--each {by!r}: neither a column ({', '.join(row)}) nor a regular expression "
             f"({error})"
         ) from error
     if match is None:
-        raise ConfigError(f"--by {by!r}: matches nothing in {row[_IMAGE]}, and is no column")
+        raise ConfigError(f"--each {by!r}: matches nothing in {row[_IMAGE]}, and is no column")
     return match[match.re.groups and 1]
 
 
