@@ -104,6 +104,13 @@ class Engine(Protocol):
         """An engine of the same file that takes less memory and more time; None for none."""
         return None
 
+    def make_serial(self) -> "Engine | None":
+        """An engine of the same file that gives the same logits in one thread; None for none.
+
+        Several of its calls at once use the cores better than one call in all of them.
+        """
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedModel:

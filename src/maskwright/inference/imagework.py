@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..core.errors import DataError, MissingDependencyError
 from ..core.journal import describe_content
 from ..core.results import FailedInput
-from ..core.threads import Allowance, map_in_order
+from ..core.threads import Allowance, count_cores, map_in_order
 from ..core.versioned import Document
 from ..data.opening.stratify import count_pixels
 from ..data.pixels.imagefile import ImageFile
@@ -31,6 +31,9 @@ from .remarks import OUTSIDE, TILED, find_traits
 from .tiling import TilePlan
 from .volumes import UNCERTAINTY, is_slice
 
+_MANY_PER_CORE = 2
+"""Images per core from which on it is worth to open the model a second time."""
+
 Result = Document | FailedInput
 """What the journal keeps of an image, or why it failed."""
 
@@ -40,7 +43,8 @@ class ImageWork:
     """Predicts images with a model and writes the outputs of each.
 
     Images run side by side in one thread per core, so that reading, scaling, deciding and
-    writing overlap with the engine. Together they take no more pixels than one image may have
+    writing overlap with the engine; that of `serial`, where given, runs each in one thread.
+    Together they take no more pixels than one image may have
     that is not cut into tiles. An image of more, or of tiles, runs alone, in its turn and in
     the thread of the caller, where an interrupt ends it at once.
     """
@@ -49,6 +53,7 @@ class ImageWork:
     outputs: ImageOutputs
     pixels: Allowance
     num_threads: int | None = None
+    serial: Predictor | None = None
 
     @classmethod
     def begin(
@@ -57,10 +62,11 @@ class ImageWork:
         outputs: ImageOutputs,
         *,
         num_threads: int | None = None,
+        serial: Predictor | None = None,
     ) -> Self:
         """The work of one run, in one thread per core unless a number is given."""
         pixels = Allowance(min(model.tiling.most_px, LARGE_PX))
-        return cls(model, outputs, pixels, num_threads)
+        return cls(model, outputs, pixels, num_threads, serial)
 
     def run(self, images: Iterable[tuple[str, ImageRef]]) -> Iterator[tuple[str, Result]]:
         """Yield the key and the result of each image, in order.
@@ -88,8 +94,9 @@ class ImageWork:
             opened = open_image(image)
             model.card.input.require_modality(opened.modality, where=str(image))
             num_px = _count_pixels(model, opened)
-            finish = partial(self._finish, model, key, opened, content, num_px)
-            return key, finish if num_px >= self.pixels.total else finish()
+            if num_px >= self.pixels.total:
+                return key, partial(self._finish, model, key, opened, content, num_px)
+            return key, self._finish(self.serial or model, key, opened, content, num_px)
         return key, failed[0]
 
     def _finish(
@@ -169,6 +176,16 @@ class ImageWork:
         done = predict_bands(model, plan, opened, key, to, kinds, content=content, area=area)
         traits = [TILED, *find_traits(*done.sample, model.card, size_HW=opened.size_HW)]
         return _describe(done.counts_C, traits)
+
+
+def make_serial(model: Predictor | FoldPredictors, num_images: int) -> Predictor | None:
+    """The model for images side by side, where there are several for each core."""
+    if num_images < _MANY_PER_CORE * count_cores() or count_cores() == 1:
+        return None
+    if isinstance(model, FoldPredictors) or model.ensemble is not None:
+        return None
+    engine = model.engine.make_serial()
+    return None if engine is None else replace(model, engine=engine)
 
 
 def _count_pixels(model: Predictor, opened: ImageFile) -> float:

@@ -22,7 +22,7 @@ from .area import AreaOfInterest
 from .ensemble import Ensemble, require_members
 from .finish import finish_results, require_any
 from .folds import FoldPredictors
-from .imagework import ImageWork
+from .imagework import ImageWork, make_serial
 from .inputs import FoundImages, find_images
 from .mosaic import MosaicGrid
 from .outputs import MOSAIC, Destination, ImageOutputs
@@ -122,7 +122,8 @@ def _predict_left(
     results.tiling = model.tiling.to_json()
     done = results.journal.find_done(lambda k: list(images[k].files) if k in images else None)
     left = {key: image for key, image in images.items() if key not in done}
-    found_in_order = ImageWork.begin(model, outputs).run(left.items())
+    work = ImageWork.begin(model, outputs, serial=make_serial(model, len(left)))
+    found_in_order = work.run(left.items())
     for _, found in progress(found_in_order, total=len(left), what="predicting"):
         if isinstance(found, FailedInput):
             results.failed.append(found)

@@ -26,7 +26,7 @@ from ..data.classes.dataset_yaml import FILE_NAME
 from ..data.pixels.imageref import ImageRef
 from .area import AreaOfInterest
 from .engine import EngineOptions
-from .imagework import ImageWork
+from .imagework import ImageWork, make_serial
 from .inputs import FoundImages
 from .outputs import ImageOutputs
 from .predict import choose_levels, find_inputs, make_destination
@@ -91,6 +91,7 @@ class ShardWorker:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._model = job.open_model(options=job.options)
+        self._serial: Predictor | None = None
         self._area = None if job.aoi is None else AreaOfInterest.open(job.aoi)
         self._store = Store(job.out)
         self._is_local = find_scheme(job.out) is None
@@ -130,7 +131,11 @@ class ShardWorker:
     ) -> Iterator[Document | FailedInput]:
         to = make_destination(self._model, folder, FoundImages(), self._job.kinds)
         outputs = ImageOutputs.open(self._job.kinds, replace(to, area=self._area))
-        work = ImageWork.begin(self._model, outputs, num_threads=self._job.num_threads)
+        if self._serial is None and self._job.num_threads != 1:
+            self._serial = make_serial(self._model, len(images))
+        work = ImageWork.begin(
+            self._model, outputs, num_threads=self._job.num_threads, serial=self._serial
+        )
         for _, found in work.run(images.items()):
             yield found
 

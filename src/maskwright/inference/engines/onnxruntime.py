@@ -70,6 +70,14 @@ class OnnxEngine(Engine):
         session = _session(self.file, self.options, compact=True)
         return replace(self, session=session, is_compact=True)
 
+    def make_serial(self) -> "OnnxEngine | None":
+        """The contract of Engine; None where threads or a device were chosen."""
+        if self.options.threads is not None or self.session.get_providers() != [_CPU]:
+            return None
+        options = replace(self.options, threads=1)
+        session = _session(self.file, options, compact=self.is_compact)
+        return replace(self, session=session, options=options)
+
 
 def _list_errors(errors: Any) -> tuple[type[Exception], ...]:
     """Every exception that ONNX Runtime raises."""
