@@ -8,6 +8,7 @@ from .calls.entrance import Entrance
 from .calls.images import Images
 from .calls.quality import Quality
 from .calls.review import Review
+from .calls.team import Team
 from .calls.versions import Versions
 from .guard import Guard
 from .live import News
@@ -48,7 +49,14 @@ def make_app(
 
 def list_routes(site: Site) -> list[Route]:
     """All calls, the page among them."""
-    groups = (Entrance(site), Images(site), Review(site), Quality(site), Versions(site))
+    groups = (
+        Entrance(site),
+        Images(site),
+        Review(site),
+        Quality(site),
+        Team(site),
+        Versions(site),
+    )
     routes = [route for group in groups for route in group.list_routes()]
 
     async def show_document(_request: "Request") -> "Response":

@@ -75,7 +75,7 @@ class Project:
             item = self.find_item(connection, item_id)
             tiles = stored.list_tiles(connection, item_id)
         if item.size_HW is None:
-            labels_HW = self._read_labels(item)
+            labels_HW = self.read_labels(item)
             index, blobs = cut_map(labels_HW)
             with self.store.write() as connection:
                 if self.find_item(connection, item_id).size_HW is None:
@@ -89,8 +89,12 @@ class Project:
         blobs = stored.read_blobs(connection, sorted(set(tiles.values())))
         return join_tiles(tiles, blobs, item.size_HW or (0, 0))
 
-    def _read_labels(self, item: Item) -> LabelMap:
-        """The labels that the image has in the dataset, all IGNORE where it has none."""
+    def read_labels(self, item: Item) -> LabelMap:
+        """The labels that the image has in the dataset, all IGNORE where it has none.
+
+        Raises:
+            DataError: The image or its labels cannot be read.
+        """
         dataset, index = self.data.dataset, self.data.find(item.key)
         if dataset.has_labels(index):
             return dataset.labels(index)

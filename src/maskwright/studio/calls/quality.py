@@ -1,18 +1,14 @@
-"""Quality: settings, the stream of work, consensus, references, and numbers of people."""
+"""Quality: the stream of work, consensus, references, and what is shown over an image."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from ...store.judgements import list_references
 from ..consensus import merge
 from ..copies import make_reference
-from ..guidelines import Guideline, change_guideline, draw_example, read_guidelines
 from ..models import Body
-from ..performance import measure_people
-from ..progress import measure_progress
 from ..protocol import describe_item, parse_rev
 from ..routing import Parameter, Route, get, in_thread, post, send_bytes, send_json
-from ..settings import Settings, change_settings, read_settings
+from ..settings import Settings
 from ..shades import draw_shade
 from ..site import Site
 from ..stream import find_next
@@ -42,8 +38,6 @@ class Quality:
     def list_routes(self) -> list[Route]:
         """The calls of this group."""
         return [
-            get("/api/settings", "manager", self.show_settings, "how the project is labelled"),
-            post("/api/settings", "manager", self.change_settings, "choose settings", Settings),
             post("/api/next", "annotator", self.find_next, "the next work of this person"),
             post(f"{ITEM}/merge", "reviewer", self.merge, "merge copies again", Settings),
             get(
@@ -64,46 +58,7 @@ class Quality:
                 "seal an accepted image as `gold`, for `practice`, or neither",
                 NewReference,
             ),
-            get(
-                "/api/progress",
-                "viewer",
-                self.show_progress,
-                "states, images left by day, and the projected end",
-            ),
-            get("/api/guidelines", "viewer", self.show_guidelines, "how classes are labelled"),
-            post(
-                "/api/guidelines",
-                "manager",
-                self.change_guideline,
-                "write the guideline of a class",
-                Guideline,
-            ),
-            get(
-                "/api/guidelines/{name}/{number:int}",
-                "viewer",
-                self.show_example,
-                "an example, with and without its labels",
-                media="image/png",
-            ),
-            get(
-                "/api/people",
-                "annotator",
-                self.list_people,
-                "scores, speed and returns of people, by week; of oneself for annotators",
-            ),
         ]
-
-    async def show_settings(self, _request: "Request") -> "Response":
-        """The settings."""
-        with self.site.project.store.read() as connection:
-            return send_json(read_settings(connection).model_dump())
-
-    async def change_settings(self, request: "Request") -> "Response":
-        """Choose settings."""
-        body: Settings = request.state.body
-        actor = request.state.person.name
-        await in_thread(lambda: change_settings(self.site.project, body, actor))
-        return send_json(body.model_dump())
 
     async def find_next(self, request: "Request") -> "Response":
         """The next work of a person."""
@@ -152,36 +107,3 @@ class Quality:
         project, actor = self.site.project, request.state.person.name
         item = await in_thread(lambda: make_reference(project, number, kind, actor))
         return send_json({**describe_item(item), "reference": kind})
-
-    async def show_progress(self, _request: "Request") -> "Response":
-        """How far the work is."""
-        today = datetime.now(UTC).date()
-        return send_json(await in_thread(lambda: measure_progress(self.site.project, today)))
-
-    async def show_guidelines(self, _request: "Request") -> "Response":
-        """How classes are labelled."""
-        with self.site.project.store.read() as connection:
-            found = read_guidelines(connection)
-        return send_json({"guidelines": [guideline.model_dump() for guideline in found]})
-
-    async def change_guideline(self, request: "Request") -> "Response":
-        """Write the guideline of a class."""
-        body: Guideline = request.state.body
-        actor = request.state.person.name
-        await in_thread(lambda: change_guideline(self.site.project, body, actor))
-        return send_json(body.model_dump())
-
-    async def show_example(self, request: "Request") -> "Response":
-        """An example of a guideline."""
-        name, number = request.path_params["name"], request.path_params["number"]
-        site = self.site
-        content = await in_thread(
-            lambda: draw_example(site.project, site.pictures, name, number)
-        )
-        return send_bytes(content, "image/png", "no-store")
-
-    async def list_people(self, request: "Request") -> "Response":
-        """Numbers of people."""
-        person = request.state.person
-        people = await in_thread(lambda: measure_people(self.site.project, person))
-        return send_json({"people": people})

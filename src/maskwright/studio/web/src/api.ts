@@ -127,6 +127,8 @@ export const restore = (id: number, rev: number) => askWith<ItemRow>(`/api/items
 export const copyLabels = (id: number, source: number) => askWith<ItemRow>(`/api/items/${id}/copy`, { source });
 export const addTag = (name: string) => askWith<{ images: number }>("/api/tags", { name });
 export const readTags = () => askJson<{ tags: { name: string; at: string; images: number }[] }>("/api/tags").then((answer) => answer.tags);
+export type Order = "scores" | "uncertainty" | "disagreement" | "rarity" | "random";
+export const orderWork = (order: Order, scores: Record<string, number>) => askWith<{ images: number }>("/api/order", { order, scores });
 export const findNext = () => askWith<ItemRow>("/api/next", {});
 export const readSettings = () => askJson<Settings>("/api/settings");
 export const changeSettings = (settings: Settings) => askWith<Settings>("/api/settings", settings);

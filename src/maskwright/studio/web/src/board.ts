@@ -1,6 +1,6 @@
 // The board: progress, people and their numbers, and the settings of the project.
 
-import { addTag, changeSettings, readPeople, readProgress, readSettings, readTags, type Estimate, type Person, type PersonNumbers, type Settings } from "./api";
+import { addTag, changeSettings, orderWork, readPeople, readProgress, readSettings, readTags, type Estimate, type Order, type Person, type PersonNumbers, type Settings } from "./api";
 import { find, make, may, showNotice, STATES } from "./panels";
 
 const CHART_W = 560, CHART_H = 150;
@@ -30,6 +30,9 @@ export class Board {
       const name = find<HTMLInputElement>("tag-name");
       addTag(name.value).then(() => { name.value = ""; return this.showTags(); }).catch((error: Error) => { find("tags").textContent = error.message; });
     };
+    find("order-form").hidden = !may(me, "manager");
+    find("order").onchange = () => { find("order-file").hidden = find<HTMLSelectElement>("order").value !== "scores"; };
+    find("order-form").onsubmit = (event) => { event.preventDefault(); void this.order(); };
     find("settings-form").onsubmit = (event) => { event.preventDefault(); void this.save(); };
   }
 
@@ -48,6 +51,18 @@ export class Board {
     const words = Object.entries(states).map(([state, number]) => `${number} ${STATES[state as keyof typeof STATES]}`);
     find("board-states").textContent = `${words.join(", ")}. ${left} of ${total} are left${end ? `; at the speed of the last two weeks the last one is accepted on ${end}` : ""}.`;
     find("burn-down").replaceChildren(...(days.length > 0 ? [drawBurnDown(days, total)] : []));
+  }
+
+  private async order(): Promise<void> {
+    const order = find<HTMLSelectElement>("order").value as Order, file = find<HTMLInputElement>("order-file").files?.[0];
+    const say = (text: string) => { find("order-note").textContent = text; };
+    say("Working...");
+    try {
+      const scores = order === "scores" ? parseScores(await file?.text() ?? "") : {};
+      say(`${(await orderWork(order, scores)).images} images are ordered.`);
+    } catch (error) {
+      say((error as Error).message);
+    }
   }
 
   private async showTags(): Promise<void> {
@@ -108,6 +123,12 @@ export class Board {
       find("settings-note").textContent = (error as Error).message;
     }
   }
+}
+
+/** Lines of key and score; others, as a heading, are passed over. */
+function parseScores(text: string): Record<string, number> {
+  const rows = text.split(/\r?\n/).map((line) => line.split(/[,;\t]/).map((cell) => cell.trim().replace(/^"|"$/g, "")));
+  return Object.fromEntries(rows.filter(([key, score]) => key && score && Number.isFinite(Number(score))).map(([key, score]) => [key, Number(score)]));
 }
 
 const format = (value: number | null | undefined, digits = 3): string => (value === null || value === undefined ? "" : value.toFixed(digits));

@@ -17,7 +17,8 @@ export class ItemList {
   /** Those that the filters leave. */
   get listed(): ItemRow[] {
     const wanted = find<HTMLInputElement>("search").value.trim().toLowerCase(), filter = find<HTMLSelectElement>("filter").value;
-    return this.items.filter((item) => this.fits(item, filter)
+    // Those with a higher priority come first; the sort keeps the order of equal ones.
+    return this.items.toSorted((a, b) => b.priority - a.priority).filter((item) => this.fits(item, filter)
       && [item.key, item.split, item.group, item.annotator ?? ""].some((text) => text.toLowerCase().includes(wanted)));
   }
 
@@ -32,7 +33,7 @@ export class ItemList {
 
   /** The one that this person begins with. */
   get first(): ItemRow | undefined {
-    const open = this.items.filter(({ state }) => state !== "accepted");
+    const open = this.items.toSorted((a, b) => b.priority - a.priority).filter(({ state }) => state !== "accepted");
     return open.find(({ annotator }) => annotator === this.me) ?? open[0] ?? this.items[0];
   }
 

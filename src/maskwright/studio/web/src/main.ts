@@ -205,6 +205,7 @@ class App {
     source.onmessage = ({ data }) => {
       const news = JSON.parse(data) as News;
       if (news.kind === "presence") return this.showLooks(news.looks);
+      if (news.kind === "order") return void readItems().then((items) => { this.list.items = items; this.list.show(); });
       if (news.kind === "comment") return this.review.put(news.item, news.comment);
       const { kind: _, client: from, item: id, ...row } = news;
       this.list.put({ ...row, id });
