@@ -77,6 +77,7 @@ export class Board {
     find("people").replaceChildren(
       make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { textContent: text })))), make("tbody", {}, ...rows));
     find("people-none").hidden = rows.length > 0;
+    find("people").hidden = rows.length === 0;
   }
 
   private makeRows(person: PersonNumbers, isManager: boolean): HTMLElement[] {
