@@ -5,7 +5,7 @@ and is no new alarm; a rise from warning to alarm is one.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,13 @@ def list_alarms(connection: Connection, *, most: int, since: float = 0.0) -> lis
     return [_to_alarm(row) for row in rows]
 
 
+def list_open_topics(connection: Connection) -> set[str]:
+    """What alarms that have not ended are about."""
+    table = tables.alarm
+    query = select(table.c.topic).where(table.c.ended.is_(None))
+    return set(connection.execute(query).scalars())
+
+
 def find_alarm(connection: Connection, n: int) -> Alarm | None:
     """One alarm by its number."""
     row = connection.execute(select(tables.alarm).where(tables.alarm.c.n == n)).one_or_none()
@@ -121,10 +128,12 @@ def add_deliveries(
         connection.execute(insert(tables.delivery), rows)
 
 
-def list_due(connection: Connection, now: float) -> list[Delivery]:
-    """The deliveries whose time has come, the oldest first."""
+def list_due(connection: Connection, now: float, channels: Collection[str]) -> list[Delivery]:
+    """The deliveries by some channels whose time has come, the oldest first."""
     table = tables.delivery
-    query = select(table).where(table.c.state == WAITING, table.c.due <= now)
+    query = select(table).where(
+        table.c.state == WAITING, table.c.due <= now, table.c.channel.in_(channels)
+    )
     return [Delivery(**row._mapping) for row in connection.execute(query.order_by(table.c.n))]
 
 

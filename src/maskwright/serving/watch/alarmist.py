@@ -2,7 +2,7 @@
 
 A delivery that fails is tried again after half a minute, two, ten, an hour and six; then it is
 dead: it stays in the store, and the dashboard shows why. Of several servers with one store, one
-sends each.
+raises and one sends each; they should have the same alarms.yaml.
 """
 
 import time
@@ -25,6 +25,7 @@ from ...store.alarms import (
     end_alarm,
     find_alarm,
     list_due,
+    list_open_topics,
     raise_alarm,
 )
 from ...store.database import Connection, Database
@@ -56,7 +57,8 @@ class Alarmist:
         self._database = database
         self._file = file
         self._channels = {channel.title: channel for channel in file.channels}
-        self._open: set[str] = set()
+        with database.read() as connection:
+            self._open = list_open_topics(connection)
 
     def report(self, judged: Judged, before: Statuses) -> None:
         """Raise and end the alarms of one Bundle, by the states of its scopes."""
@@ -110,7 +112,7 @@ class Alarmist:
         """Send what is due."""
         now = time.time()
         with self._database.write() as connection:
-            due = list_due(connection, now)
+            due = list_due(connection, now, self._channels)
             for one in due:  # no other server sends it while this one does
                 change_delivery(connection, one.n, due=now + _CLAIM_S)
         for one in due:
@@ -166,9 +168,9 @@ class Alarmist:
     def _send(self, one: Delivery) -> tuple[str, bool]:
         with self._database.read() as connection:
             alarm = find_alarm(connection, one.alarm)
-        channel = self._channels.get(one.channel)
-        if channel is None or alarm is None:
-            return "no channel of this name in alarms.yaml", True
+        if alarm is None:
+            return "its alarm is gone", True
+        channel = self._channels[one.channel]
         return send(channel, describe_alarm(alarm, self._file.link.rstrip("/")))
 
 

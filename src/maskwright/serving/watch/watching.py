@@ -28,7 +28,8 @@ _JUDGE_S, _SAVE_S, _FORGET_S, _CHECK_S, _SEND_S = 15.0, 300.0, 3600.0, 60.0, 5.0
 class WatchOptions:
     """Where rows go, by a path or a URL, for how long, and which images are kept.
 
-    Without `records` rows are only read: a server of models writes them. `alarms` says what is
+    Without `records` rows are only read: a server of models writes them, and tells people of
+    alarms. `alarms` says what is
     an alarm beside drift, and who is told.
     """
 
@@ -59,20 +60,20 @@ class Watch:
             self.keeper.open()
         self.database = Database.open(self._options.store)
         self._stack.callback(self.database.close)
-        alarmist = Alarmist(self.database, self._options.alarms)
-        self.judge = Judge(self.database, alarmist.report)
+        self.judge = Judge(self.database)
         self.recorder = Recorder(self.database, self._log, self.keeper)
-        rounds = Rounds(self._log)
-        rounds.add(_JUDGE_S, self.judge.look)
-        rounds.add(_SAVE_S, self.judge.save)
+        rounds, sending = Rounds(self._log), Rounds(self._log)  # sending waits for others
         if self._options.records:
+            alarmist = Alarmist(self.database, self._options.alarms)
+            self.judge = Judge(self.database, alarmist.report)
             self.recorder.start()
             self._stack.callback(self.recorder.stop)
             rounds.add(_FORGET_S, self._forget)
             rounds.add(_CHECK_S, alarmist.check_service)
             rounds.add(_CHECK_S, alarmist.check_truth)
-        sending = Rounds(self._log)  # which waits for others
-        sending.add(_SEND_S, alarmist.deliver)
+            sending.add(_SEND_S, alarmist.deliver)
+        rounds.add(_JUDGE_S, self.judge.look)
+        rounds.add(_SAVE_S, self.judge.save)
         self._stack.callback(self.judge.save)
         for each in (rounds, sending):
             each.start()
