@@ -83,6 +83,7 @@ picture: demo .venv/installed-all
 	$(BIN)/python benchmarks/measure.py
 	$(BIN)/python benchmarks/augment_picture.py docs/images/weather.png
 	$(BIN)/python benchmarks/raster_picture.py docs/images/raster.png
+	$(BIN)/python benchmarks/size_pictures.py demo docs/images
 	$(BIN)/python benchmarks/studio_picture.py docs/images/studio.png
 	$(BIN)/python benchmarks/tutorials.py docs/images
 
