@@ -85,6 +85,7 @@ picture: demo .venv/installed-all
 	$(BIN)/python benchmarks/raster_picture.py docs/images/raster.png
 	$(BIN)/python benchmarks/size_pictures.py demo docs/images
 	$(BIN)/python benchmarks/studio_picture.py docs/images/studio.png
+	$(BIN)/python benchmarks/compress_picture.py docs/images/compress.svg
 	$(BIN)/python benchmarks/tutorials.py docs/images
 
 # Everything that can be chosen is chosen anew: the newest versions that fit pyproject.toml.

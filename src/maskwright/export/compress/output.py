@@ -1,6 +1,7 @@
 """What compression found: text, JSON, a picture of the Pareto front, and a page."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -67,6 +68,10 @@ class Compression:
             f"learns from this one (maskwright distil) and compress it, or allow more"
         )
 
+    def draw(self, width_px: int = WIDE_PX) -> str:
+        """The picture of `draw_candidates`."""
+        return draw_candidates(self.candidates, self.chosen, self.wish, width_px)
+
     def to_json(self) -> Document:
         """The document of `compress.json`."""
         content = asdict(self) | {"bench": self.bench.to_json()}
@@ -83,28 +88,31 @@ def write_files(found: Compression, folder: Path) -> None:
     """Write page, JSON and picture into a folder."""
     texts = {
         "index.html": _render(found),
-        "front.svg": draw_front(found),
+        "front.svg": found.draw(),
         DOCUMENT: json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n",
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def draw_front(found: Compression, width_px: int = WIDE_PX) -> str:
-    """MIoU against time, as an SVG file, with the Pareto front and the time that is wanted."""
+def draw_candidates(
+    candidates: Sequence[Candidate], chosen: Candidate, wish: Wish, width_px: int = WIDE_PX
+) -> str:
+    """mIoU against time, as an SVG file, with the Pareto front and the time that is wanted."""
+    front = find_front(candidates)
     dots = [
         Dot(
             name=one.name,
             x=one.ms,
             y=100 * one.miou,
-            is_marked=one == found.chosen,
-            is_on_line=one.name in found.front,
+            is_marked=one == chosen,
+            is_on_line=one in front,
         )
-        for one in found.candidates
+        for one in candidates
     ]
-    names, limit_x = ("ms for one image", "mIoU, %"), found.wish.target_ms
+    names = "ms for one image", "mIoU, %"
     return draw_scatter_file(
-        "mIoU in % against ms", dots, names, limit_x=limit_x, width_px=width_px
+        "mIoU in % against ms", dots, names, limit_x=wish.target_ms, width_px=width_px
     )
 
 
@@ -146,7 +154,7 @@ def _render(found: Compression) -> str:
     rows = [tuple(escape(cell) for cell in row) for row in _list_rows(found)]
     table = render_table("Candidates", _HEADS, rows, words=(0, 1, 2))
     narrow, wide = (
-        data_uri(draw_front(found, width_px).encode()) for width_px in (NARROW_PX, WIDE_PX)
+        data_uri(found.draw(width_px).encode()) for width_px in (NARROW_PX, WIDE_PX)
     )
     lost = _describe_drop(found.chosen)
     sections = [
