@@ -98,7 +98,7 @@ def write_files(found: Compression, folder: Path) -> None:
 def draw_candidates(
     candidates: Sequence[Candidate], chosen: Candidate, wish: Wish, width_px: int = WIDE_PX
 ) -> str:
-    """mIoU against time, as an SVG file, with the Pareto front and the time that is wanted."""
+    """Draw mIoU against time as an SVG file, with the Pareto front and the wanted time."""
     front = find_front(candidates)
     dots = [
         Dot(
