@@ -83,6 +83,18 @@ def test_the_effect_is_kept_in_the_manifest_and_reaches_the_tiling(engine_from):
     assert Tiling().take_measured([graph], engine).effect == EFFECT
 
 
+def test_another_engine_takes_the_reach_of_the_network_and_not_the_memory(engine_from):
+    graph = Graph(file="a.onnx", engine="fake", bytes_per_px=100.0, reach_px=70)
+    engine = engine_from(pixelwise)
+    engine.name = "fake"
+    own, plain = Tiling().take_measured([graph], engine), Tiling()
+    assert own.bytes_per_px == 140
+    engine.name = "another"
+    other = plain.take_measured([graph], engine)
+    assert (own.reach_px, other.reach_px) == (70, 70)
+    assert other.bytes_per_px == plain.bytes_per_px
+
+
 def test_predict_says_what_tiles_change(card):
     (remark,) = list_remarks([("a", ["tiled"])], card, EFFECT)
     assert remark == (

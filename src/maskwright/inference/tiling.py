@@ -204,16 +204,18 @@ class Tiling:
         return min(self.max_memory, _TILES_BYTES) / self.bytes_per_px
 
     def take_measured(self, graphs: Sequence[Graph], engine: Engine) -> "Tiling":
-        """The tiling with what a Bundle says of the graph that the engine runs."""
-        for graph in graphs:
-            if graph.engine == engine.name and graph.bytes_per_px:
-                return replace(
-                    self,
-                    bytes_per_px=graph.bytes_per_px + BESIDE_BYTES_PER_PX,
-                    reach_px=graph.reach_px,
-                    effect=graph.tiling,
-                )
-        return self
+        """The tiling with what a Bundle says of the graph that the engine runs.
+
+        How far a pixel is felt belongs to the network: another engine takes it from any graph.
+        """
+        own = [g for g in graphs if g.engine == engine.name and g.bytes_per_px]
+        known = own or [g for g in graphs if g.reach_px]
+        if not known:
+            return self
+        tiling = replace(self, reach_px=known[0].reach_px, effect=known[0].tiling)
+        if not own:
+            return tiling
+        return replace(tiling, bytes_per_px=own[0].bytes_per_px + BESIDE_BYTES_PER_PX)
 
     def plan(
         self, engine: Engine, spec: InputSpec, size_HW: tuple[int, int]
