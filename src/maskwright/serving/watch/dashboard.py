@@ -253,7 +253,8 @@ def _draw_accuracy(figures: Figures, axis: TimeAxis) -> str:
         *accuracy.interval_2C.tolist(),
         strict=True,
     ):
-        rows.append((escape(name), format_share(value), _format_interval(low, high)))
+        if not math.isnan(value):  # absent from truth and prediction
+            rows.append((escape(name), format_share(value), _format_interval(low, high)))
     table = render_table("IoU by class", ("class", "IoU", "95 % interval"), rows)
     return (
         f'<div class="beside">{_frame("Mean IoU", _count_truths(accuracy), chart)}'
@@ -364,7 +365,7 @@ def _list_worst(figures: Figures, *, may_operate: bool) -> str:
     if not may_operate:
         return "<p>Images are shown to tokens with the scope admin.</p>"
     pictures = "".join(
-        f'<figure><img src="watch/images/{quote(record.image)}" alt="" loading="lazy">'
+        f'<figure><img src="watch/images/{quote(record.image)}" alt="">'
         f"<figcaption>{format_share(1 - record.uncertainty)} confident, "
         f"{_describe_time(record.at)} {escape(record.source)}<br>{render_code(record.key)}"
         f"</figcaption></figure>"
