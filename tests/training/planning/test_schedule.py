@@ -111,6 +111,18 @@ def test_an_ample_budget_takes_the_usual_widths_and_a_tight_one_fewer_pixels():
     assert (tight.data.crop_px, tight.model.config["pyramid_channels"]) == ((256, 256), 128)
 
 
+def test_images_are_not_enlarged_where_each_would_be_seen_hardly_more_than_once():
+    found = {}
+    for num_images in (50, 2000):
+        counts = np.ones((num_images, 3), np.int64)
+        plan = make_plan(situation(counts_NC=counts), FIXED, budget=budget(900))
+        found[num_images] = plan.recipe.input.scale_ratio
+    assert found == {50: 2.0, 2000: 1.0}
+    assert plan.reasons["input.scale_ratio"] == (
+        "the budget is too short for enlarging (benchmarks/recipes.md)"
+    )
+
+
 def test_reading_is_measured_once_where_the_time_to_measure_is_over():
     clock, read = Clock(), []
 

@@ -32,13 +32,31 @@ def test_crops_are_those_of_the_scaled_median_image_in_multiples_of_32():
     assert decided(median_size_HW=(40, 3000), object_area_px_C=areas) == (1.0, [64, 352])
 
 
-def test_a_tight_budget_stops_enlarging_and_only_then_takes_smaller_crops():
-    plan = Plan({})
-    decide_scale(plan, situation())
-    decide_crops(plan, situation())
+def save_pixels(settings, times=2, **changes):
+    """Scale ratio and crop each time that a plan saves pixels."""
+    plan = Plan(settings)
+    decide_scale(plan, situation(**changes))
+    decide_crops(plan, situation(**changes))
     pixels = []
-    for _ in range(2):
-        decide_fewer_pixels(plan, situation())
+    for _ in range(times):
+        decide_fewer_pixels(plan, situation(**changes))
         pixels.append((plan.get("input.scale_ratio"), plan.get("data.crop_px")))
-    assert pixels == [(1.0, [352, 352]), (1.0, [256, 256])]
+    return plan, pixels
+
+
+def test_a_tight_budget_stops_enlarging_and_only_then_halves_the_scale():
+    plan, pixels = save_pixels({})
+    assert pixels == [(1.0, [352, 352]), (0.5, [192, 192])]
+    assert plan.reasons["input.scale_ratio"] == (
+        "half the scale: more is learnt in a tight budget than with smaller crops "
+        "(benchmarks/recipes.md)"
+    )
+
+
+def test_a_tight_budget_takes_smaller_crops_where_the_scale_was_given_or_images_are_small():
+    plan, pixels = save_pixels({"input.scale_ratio": 1.5}, times=1)
+    assert pixels == [(1.5, [256, 256])]
     assert plan.reasons["data.crop_px"] == "the budget is tight: more crops, but smaller ones"
+    areas = {"object_area_px_C": (1e4, 1e4, None)}
+    _, pixels = save_pixels({}, times=1, median_size_HW=(250, 300), **areas)
+    assert pixels == [(1.0, [256, 256])]

@@ -8,6 +8,7 @@ from .situation import Situation
 CROP_PX = {"cpu": 352, "cuda": 512}
 SMALL_CROP_PX = 256
 MULTIPLE = 32
+SOURCE = "benchmarks/recipes.md"
 LARGE_PX = {"cpu": 640_000, "cuda": 2_000_000}
 """Pixels of an image above which it is reduced."""
 
@@ -46,10 +47,22 @@ def decide_crops(plan: Plan, situation: Situation) -> None:
 
 
 def decide_fewer_pixels(plan: Plan, situation: Situation) -> None:
-    """Save time: no longer enlarge images; where they were not enlarged, take smaller crops."""
-    if plan.get("input.scale_ratio") > 1:
-        plan.decide("input.scale_ratio", 1.0, "the budget is too tight for enlarging")
+    """Save time: no longer enlarge images; halve the scale of those that were not enlarged.
+
+    In the same time, images at half the scale taught more than crops of half the side
+    (benchmarks/recipes.md). Crops alone become smaller where images are small or
+    georeferenced, or their scale was given.
+    """
+    ratio = plan.get("input.scale_ratio")
+    if ratio > 1 and "input.scale_ratio" not in plan.settings:
+        plan.decide(
+            "input.scale_ratio", 1.0, f"the budget is too short for enlarging ({SOURCE})"
+        )
         decide_crops(plan, situation)
+        return
+    is_large = ratio * min(situation.facts.median_size_HW) >= SMALL_CROP_PX
+    if is_large and _is_scale_free(plan, situation):
+        _halve(plan, f"more is learnt in a tight budget than with smaller crops ({SOURCE})")
         return
     small = [min(SMALL_CROP_PX, side) for side in plan.get("data.crop_px")]
     plan.decide("data.crop_px", small, "the budget is tight: more crops, but smaller ones")
@@ -58,13 +71,26 @@ def decide_fewer_pixels(plan: Plan, situation: Situation) -> None:
 def decide_half_scale(plan: Plan, situation: Situation) -> None:
     """Save more time: halve the scale of images, and with it the crops.
 
-    Of georeferenced images, crops alone become smaller.
+    Where images are georeferenced, or their scale was given, crops alone become smaller.
     """
-    if not situation.is_georeferenced:
-        half = max(0.1, round(plan.get("input.scale_ratio") / 2, 2))
-        plan.decide("input.scale_ratio", half, "the budget is too tight for the full scale")
-    crop = [max(64, _round_up(side / 2)) for side in plan.get("data.crop_px")]
-    plan.decide("data.crop_px", crop, "the budget is too tight for larger crops")
+    if _is_scale_free(plan, situation):
+        _halve(plan, "the budget is too tight for the full scale")
+        return
+    plan.decide("data.crop_px", _halve_crops(plan), "the budget is too tight for larger crops")
+
+
+def _is_scale_free(plan: Plan, situation: Situation) -> bool:
+    return not situation.is_georeferenced and "input.scale_ratio" not in plan.settings
+
+
+def _halve(plan: Plan, reason: str) -> None:
+    half = max(0.1, round(plan.get("input.scale_ratio") / 2, 2))
+    plan.decide("input.scale_ratio", half, f"half the scale: {reason}")
+    plan.decide("data.crop_px", _halve_crops(plan), "half of what they were, as the images are")
+
+
+def _halve_crops(plan: Plan) -> list[int]:
+    return [max(64, _round_up(side / 2)) for side in plan.get("data.crop_px")]
 
 
 def _round_up(length: float) -> int:
