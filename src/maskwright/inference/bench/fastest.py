@@ -78,7 +78,7 @@ def measure_engine(
     name = choose_fastest(times_ms)
     remember_engine(bundle, options, name, times_ms)
     listed = ", ".join(f"{one} {ms:.1f} ms" for one, ms in times_ms.items())
-    return f"engine {name}, the fastest of {listed} on this machine (--engine names another)"
+    return f"engine {name}, by measuring here: {listed} (--engine names another)"
 
 
 def choose_fastest(times_ms: Mapping[str, float]) -> str:
