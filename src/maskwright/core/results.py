@@ -82,8 +82,8 @@ class Results:
 
     `num_read` counts the inputs that were read, and `remarks` are on them. `passed_over` are
     folders among the inputs that hold results, `failed` inputs that could not be read. `decide`
-    is the rule for verdicts and `tiling` says which images were cut into tiles, as JSON.
-    `stored` are the names of files of the results that lie in a store already.
+    is the rule for verdicts, `tiling` says which images were cut into tiles, `model` has id,
+    engine and precision. `stored` are names of files that lie in a store already.
     """
 
     folder: Path
@@ -95,6 +95,7 @@ class Results:
     failed: list[FailedInput] = field(default_factory=list)
     decide: Document | None = None
     tiling: Document | None = None
+    model: Document | None = None
     stored: Sequence[str] = ()
 
     def pass_over(self, folders: Iterable[Path]) -> None:
@@ -108,7 +109,7 @@ class Manifest:
 
     `files` counts the files by the first part of their path, `endings` those of each folder by
     the ending of their names. `maskwright` is the version that wrote the results, `decide` the
-    rule for verdicts that made them, `tiling` which images were cut into tiles.
+    rule for verdicts, `tiling` which images were cut into tiles, `model` what predicted them.
     """
 
     verb: str
@@ -121,6 +122,7 @@ class Manifest:
     remarks: tuple[str, ...] = ()
     decide: Document | None = None
     tiling: Document | None = None
+    model: Document | None = None
 
     def to_json(self) -> Document:
         """A JSON object; `from_json` undoes it."""
@@ -139,6 +141,7 @@ class Manifest:
                 "decide": self.decide,
             }
             | ({} if self.tiling is None else {"tiling": self.tiling})
+            | ({} if self.model is None else {"model": self.model})
         )
 
     @classmethod
@@ -158,6 +161,7 @@ class Manifest:
                 endings={name: dict(e) for name, e in content.get("endings", {}).items()},
                 decide=content.get("decide"),
                 tiling=content.get("tiling"),
+                model=content.get("model"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SCHEMA.error(f"{where}: not a {SCHEMA.kind} ({error!r})") from error
@@ -225,6 +229,7 @@ def open_results(
             },
             decide=results.decide,
             tiling=results.tiling,
+            model=results.model,
         )
         write_json(partial.folder / MANIFEST, manifest.to_json())
 

@@ -73,6 +73,12 @@ def finish_results(
         shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
     pixels_C = _sum_pixels(results, len(labels))
     results.decide = None if rule is None else rule.to_json()
+    engine = model.engine
+    results.model = {
+        "id": model.model_id,
+        "engine": engine.name,
+        "precision": engine.precision,
+    }
     remarks = list_remarks(_list_traits(results.journal), model.card, model.tiling.effect)
     if OBSERVATIONS in write:
         not_written = (*not_written, *_list_unobserved(results.journal))
