@@ -38,7 +38,7 @@ CASES = {
     for case in (
         Case("camvid", "40m", "val"),
         Case("magnetic_tile", "6m", "val"),
-        Case("crackforest", "4m", "val"),
+        Case("crackforest", "6m", "val"),
         Case("cwfid", "4m", "test"),
     )
 }
