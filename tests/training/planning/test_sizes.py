@@ -32,14 +32,14 @@ def test_crops_are_those_of_the_scaled_median_image_in_multiples_of_32():
     assert decided(median_size_HW=(40, 3000), object_area_px_C=areas) == (1.0, [64, 352])
 
 
-def save_pixels(settings, times=2, **changes):
+def save_pixels(settings, times=2, passes=1.0, **changes):
     """Scale ratio and crop each time that a plan saves pixels."""
     plan = Plan(settings)
     decide_scale(plan, situation(**changes))
     decide_crops(plan, situation(**changes))
     pixels = []
     for _ in range(times):
-        decide_fewer_pixels(plan, situation(**changes))
+        decide_fewer_pixels(plan, situation(**changes), passes)
         pixels.append((plan.get("input.scale_ratio"), plan.get("data.crop_px")))
     return plan, pixels
 
@@ -51,6 +51,12 @@ def test_a_tight_budget_stops_enlarging_and_only_then_halves_the_scale():
         "half the scale: more is learnt in a tight budget than with smaller crops "
         "(benchmarks/recipes.md)"
     )
+
+
+def test_a_tight_budget_takes_smaller_crops_where_images_are_seen_often():
+    areas = {"object_area_px_C": (1e4, 1e4, None)}
+    assert save_pixels({}, times=1, passes=9.0, **areas)[1] == [(1.0, [256, 256])]
+    assert save_pixels({}, times=1, passes=2.0, **areas)[1] == [(0.5, [192, 192])]
 
 
 def test_a_tight_budget_takes_smaller_crops_where_the_scale_was_given_or_images_are_small():

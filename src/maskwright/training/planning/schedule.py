@@ -71,8 +71,9 @@ def decide_timed_schedule(
     read_s = budget.spent_s - timing.spent_s  # what was spent before anything was measured
     pace = _measure_pace(plan, situation, timing)
     num_crops = pace.count_steps(budget.remaining_s) * pace.samples
-    if num_crops < TIGHT_CROPS or _enlarges_for_little(plan, situation, num_crops):
-        decide_fewer_pixels(plan, situation)
+    passes = _count_passes(plan, situation, num_crops)
+    if num_crops < TIGHT_CROPS or _enlarges_for_little(plan, passes):
+        decide_fewer_pixels(plan, situation, passes)
         pace = _measure_pace(plan, situation, timing)
     elif (
         num_crops > AMPLE_CROPS
@@ -92,14 +93,18 @@ def decide_timed_schedule(
     return pace
 
 
-def _enlarges_for_little(plan: Plan, situation: Situation, num_crops: int) -> bool:
-    """Whether images would be enlarged, and then be seen hardly more than once."""
-    ratio, (crop_height, crop_width) = plan.get("input.scale_ratio"), plan.get("data.crop_px")
+def _count_passes(plan: Plan, situation: Situation, num_crops: int) -> float:
+    """How often so many crops show the pixels of all training images at the planned scale."""
+    crop_height, crop_width = plan.get("data.crop_px")
     height, width = situation.facts.median_size_HW
-    image_px = ratio**2 * height * width
-    passes = num_crops * crop_height * crop_width / (situation.num_train * image_px)
-    is_free = "input.scale_ratio" not in plan.settings
-    return ratio > 1 and is_free and passes < ENLARGED_PASSES
+    image_px = plan.get("input.scale_ratio") ** 2 * height * width
+    return float(num_crops * crop_height * crop_width / (situation.num_train * image_px))
+
+
+def _enlarges_for_little(plan: Plan, passes: float) -> bool:
+    """Whether images would be enlarged, and then be seen hardly more than once."""
+    is_enlarged = plan.get("input.scale_ratio") > 1 and "input.scale_ratio" not in plan.settings
+    return is_enlarged and passes < ENLARGED_PASSES
 
 
 def _decide_steps(plan: Plan, situation: Situation, pace: Pace, budget: Budget) -> None:
