@@ -1,4 +1,4 @@
-"""Real datasets with the planned recipe unchanged; writes benchmarks/real.md and the README.
+"""Real datasets with the planned recipe unchanged; writes benchmarks/real.md, README and docs.
 
     python benchmarks/real.py ../shared/data camvid magnetic_tile cwfid
 
@@ -20,7 +20,12 @@ import yaml
 HERE = Path(__file__).parent
 TABLE = HERE / "real.md"
 RESULTS = HERE / "real.json"
-README = HERE.parent / "README.md"
+PAGES = {
+    HERE.parent / "README.md": "benchmark",
+    HERE.parent / "docs/datasets.md": "real",
+}
+"""Pages that show the table, each with the name of its place there."""
+
 WEIGHTS = "weights/mobilenet_v2_imagenet_from_tf2_ptq.pth"
 
 
@@ -55,12 +60,13 @@ def main() -> None:
 
 
 def publish(results: dict[str, dict]) -> None:
-    """Write the page, and its table into the README."""
+    """Write the page, and its table into the README and the page of datasets."""
     TABLE.write_text(table(results))
     rows = "\n".join(line for line in table(results).splitlines() if line.startswith("|"))
-    before, begin, rest = README.read_text().partition("<!-- benchmark: begin -->\n")
-    _, end, after = rest.partition("<!-- benchmark: end -->")
-    README.write_text(f"{before}{begin}{rows}\n{end}{after}")
+    for path, name in PAGES.items():
+        before, begin, rest = path.read_text().partition(f"<!-- {name}: begin -->\n")
+        _, end, after = rest.partition(f"<!-- {name}: end -->")
+        path.write_text(f"{before}{begin}{rows}\n\n{end}{after}")
     print(TABLE.read_text())
 
 
