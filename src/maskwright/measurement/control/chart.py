@@ -25,6 +25,7 @@ RULES = {
     4: "eight in a row on one side",
     5: "moving range beyond its limit",
 }
+RANGE_RULE = 5
 LEAST_VALUES = 20
 """Values that limits need."""
 
@@ -89,12 +90,17 @@ class ControlChart:
     @property
     def ranges_N(self) -> NDArray[np.float64]:
         """Moving ranges, (N,); NaN for the first value."""
-        return np.concatenate([[np.nan], np.abs(np.diff(self.values_N))])
+        return _measure_ranges(self.values_N)
+
+    @property
+    def mean_range(self) -> float:
+        """The mean moving range of the first values."""
+        return _D2 * self.sigma
 
     @property
     def range_limit(self) -> float:
         """The largest usual moving range."""
-        return _D4 * _D2 * self.sigma
+        return _D4 * self.mean_range
 
 
 def _find_signals(
@@ -102,8 +108,7 @@ def _find_signals(
 ) -> Iterator[Signal]:
     """By index, then by rule; a run is named where it is completed and at each value after."""
     off_N = values_N - center
-    wide = float(_D4 * _D2 * sigma)
-    ranges_N = np.abs(np.diff(off_N, prepend=off_N[0]))
+    widest, ranges_N = _D4 * _D2 * sigma, _measure_ranges(values_N)
     for index in range(len(off_N)):
         for rule, needed, among, distance in _RUNS:
             run = off_N[max(0, index - among + 1) : index + 1]
@@ -111,5 +116,9 @@ def _find_signals(
                 beyond = side * run > distance * sigma
                 if beyond[-1] and beyond.sum() >= needed:
                     yield Signal(index, rule)
-        if ranges_N[index] > wide:
-            yield Signal(index, 5)
+        if ranges_N[index] > widest:
+            yield Signal(index, RANGE_RULE)
+
+
+def _measure_ranges(values_N: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([[np.nan], np.abs(np.diff(values_N))])

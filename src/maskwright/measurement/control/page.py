@@ -10,7 +10,7 @@ from ...pages.axes import DrawnLine, Frame, Layout
 from ...pages.markup import render_code, render_table
 from ...pages.page import Section, render_page
 from ...pages.text import format_count, shorten_name
-from .chart import RULES, ControlChart
+from .chart import RANGE_RULE, RULES, ControlChart
 from .series import Series
 
 _LAYOUTS = (Layout("large", 1040, longest=0), Layout("small", 380, longest=0))
@@ -45,13 +45,12 @@ def _describe(chart: ControlChart) -> str:
 
 def _render(figure: str, group: str, series: Series, chart: ControlChart) -> Iterator[str]:
     name = f"{figure} {group}".strip()
-    of_values = [signal.index for signal in chart.signals if signal.rule != 5]
-    of_ranges = [signal.index for signal in chart.signals if signal.rule == 5]
+    of_values = [signal.index for signal in chart.signals if signal.rule != RANGE_RULE]
+    of_ranges = [signal.index for signal in chart.signals if signal.rule == RANGE_RULE]
     levels = (*chart.limits, chart.center)
     yield _draw(name, chart.values_N, levels, of_values, series.keys)
-    mean_range = chart.range_limit / 3.267
     yield "<p>Moving ranges: differences of neighbouring values.</p>"
-    ranges = (0.0, chart.range_limit, mean_range)
+    ranges = (0.0, chart.range_limit, chart.mean_range)
     yield _draw(f"moving range of {name}", chart.ranges_N, ranges, of_ranges, series.keys)
     if chart.signals:
         rows = [

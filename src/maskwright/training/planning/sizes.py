@@ -19,8 +19,8 @@ MAX_SCALE = 2.0
 
 HALVED_PASSES = 3.0
 """Passes over the pixels of the training images below which half the scale teaches more: of
-0.9 (CamVid) it gained 2.7 points, of 5.6 (magnetic tiles) nothing, and of 9 (cwfid, few
-images) it lost 3.5."""
+0.9 (CamVid) it gained 2.7 points, of 5.6 (magnetic tiles) nothing, and of about 9 (cwfid, few
+images) it lost 5.3 (benchmarks/recipes.md)."""
 
 
 def decide_scale(plan: Plan, situation: Situation) -> None:
