@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.observation import FAMILIES
 from ..core.versioned import Document, Schema
-from .groups import MIN_GROUPS, Observed, average_groups, choose_group_size, measure_spread
+from .groups import (
+    MIN_GROUPS,
+    Observed,
+    average_groups,
+    choose_group_size,
+    list_differing_families,
+    measure_spread,
+)
 
 SCHEMA = Schema(kind="drift", version=1)
 MIN_CURRENT = 5
@@ -164,9 +171,7 @@ def compare_observations(
 
 
 def _require_equal_names(reference: Observed, current: Observed) -> None:
-    if current.names != reference.names:
-        named = dict.fromkeys((*reference.names, *current.names))
-        differing = [f for f in named if current.names.get(f) != reference.names.get(f)]
+    if differing := list_differing_families(reference.names, current.names):
         raise DataError(
             f"the two sets hold other numbers of {', '.join(differing)}; compare predictions "
             f"of models with the same classes on images with the same channels"

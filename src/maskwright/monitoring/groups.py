@@ -104,6 +104,13 @@ def measure_spread(values_NF: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.where(spread_F > rounding_F, spread_F, 0.0))
 
 
+def list_differing_families(
+    names: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Families that one of two sets has alone, or with other numbers."""
+    return [f for f in dict.fromkeys((*names, *other)) if names.get(f) != other.get(f)]
+
+
 def choose_group_size(reference: Observed) -> int:
     """Images of a group: twice the longest autocorrelation time of the numbers, or more.
 

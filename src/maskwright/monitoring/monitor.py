@@ -19,7 +19,7 @@ from ..core.observation import Observation
 from .conformal import Evidence
 from .cusum import Sums
 from .drift import Effect, adjust_by_holm, find_effects, measure_energy
-from .groups import Observed
+from .groups import Observed, list_differing_families
 from .reference import Reference, build_references, join_families, list_scopes
 from .target import ALARM, WARNING, Target
 
@@ -285,10 +285,9 @@ class Monitor:
 
     def take(self, observed: Observed, keys: Sequence[str]) -> None:
         """Take images that are gathered, with their keys; raises as `update`."""
-        if observed.names != self.names:
-            differing = [f for f in self.names if observed.names.get(f) != self.names[f]]
+        if differing := list_differing_families(self.names, observed.names):
             raise DataError(
-                f"images to judge: hold other numbers of {', '.join(differing) or 'encoder'} "
+                f"images to judge: hold other numbers of {', '.join(differing)} "
                 f"than the reference; watch one model, and start a new reference with another"
             )
         features_NF, values_NF = join_families(observed)
