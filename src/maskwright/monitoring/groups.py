@@ -112,20 +112,26 @@ def list_differing_families(
 
 
 def choose_group_size(reference: Observed) -> int:
-    """Images of a group: twice the longest autocorrelation time of the numbers, or more.
+    """Images of a group, for all families."""
+    return max(
+        measure_group_size(reference.to_features(family), reference.sources)
+        for family in reference.names
+    )
 
-    That of a number is the mean over the sources, weighted by their images.
+
+def measure_group_size(features_NF: NDArray[np.float64], sources: Sequence[str]) -> int:
+    """Images of a group: twice the longest autocorrelation time of the columns, or more.
+
+    That of a column is the mean over the sources, weighted by their images.
     """
     longest = 1.0
-    for family in reference.names:
-        features_NF = reference.to_features(family)
-        for column_N in features_NF.T:
-            times = [
-                (len(series), measure_autocorrelation_time(series))
-                for series in _split_by_source(column_N, reference.sources)
-            ]
-            total = sum(size for size, _ in times)
-            longest = max(longest, sum(size * time for size, time in times) / total)
+    for column_N in features_NF.T:
+        times = [
+            (len(series), measure_autocorrelation_time(series))
+            for series in _split_by_source(column_N, sources)
+        ]
+        total = sum(size for size, _ in times)
+        longest = max(longest, sum(size * time for size, time in times) / total)
     return max(MIN_IMAGES, math.ceil(2 * longest))
 
 

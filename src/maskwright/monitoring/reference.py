@@ -14,10 +14,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from .groups import MIN_GROUPS, MIN_IMAGES, Observed, measure_autocorrelation_time
-
-_MEMORIES = 2
-"""Integrated autocorrelation times of a group."""
+from .groups import MIN_GROUPS, Observed, average_groups, measure_group_size
 
 Rows = NDArray[np.float64]
 
@@ -104,12 +101,6 @@ def join_families(observed: Observed) -> tuple[Rows, Rows]:
     return np.concatenate(features, axis=1), np.concatenate(values, axis=1)
 
 
-def measure_group_size(features_NF: Rows) -> int:
-    """Images of a group: twice the longest autocorrelation time of the columns, or more."""
-    longest = max(measure_autocorrelation_time(column_N) for column_N in features_NF.T)
-    return max(MIN_IMAGES, math.ceil(_MEMORIES * longest))
-
-
 def _get_parent(scope: str) -> str:
     return scope.rpartition("/")[0]
 
@@ -136,18 +127,14 @@ def _build(
         size = max(
             math.ceil(one.size * len(features_NF) / one.num_images) for one in known.values()
         )
-    size = max(size, measure_group_size(features_NF))
-    num = max(1, len(features_NF) // size)
-    features_GF, values_GF = (
-        np.array([part.mean(axis=0) for part in np.array_split(rows_NF, num)])
-        for rows_NF in (features_NF, values_NF)
-    )
+    one_series = [scope] * len(features_NF)
+    size = max(size, measure_group_size(features_NF, one_series))
     return Reference(
         scope=scope,
         names=observed.names,
         size=size,
-        features_GF=features_GF,
-        values_GF=values_GF,
+        features_GF=average_groups(features_NF, one_series, size),
+        values_GF=average_groups(values_NF, one_series, size),
         centers=centers,
         num_images=len(features_NF),
         num_in_all=len(observed),
