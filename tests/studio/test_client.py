@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -94,3 +96,13 @@ def test_addresses_that_are_none_and_servers_that_are_gone_are_named():
         StudioClient("lab:8080")
     with pytest.raises(OutputError, match=r"http://127.0.0.1:9: does not answer"):
         StudioClient("http://127.0.0.1:9/", "ann", "password")
+
+
+def test_the_client_needs_nothing_of_the_extra_studio():
+    code = "import sys, maskwright.studio.client; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "numpy" in loaded
+    assert not loaded & {"alembic", "argon2", "sqlalchemy", "starlette", "uvicorn"}

@@ -43,6 +43,15 @@ def test_two_revisions_are_compared_by_pairs_of_classes(painted):
     missing = painted.ask("GET", "/api/items/1/diff", params={"from": 1, "to": 9})
     assert missing.status_code == 404
     assert "has the revisions 0 to 3, not 9" in missing.json()["error"]
+    for path in (
+        "diff?from=1",
+        "diff?from=1&to=x",
+        "edits?after=-1",
+        "shade/errors?confidence=101",
+    ):
+        refused = painted.ask("GET", f"/api/items/1/{path}")
+        assert refused.status_code == 422, path
+        assert "expected a whole number up to" in refused.json()["error"]
 
 
 def test_a_restored_revision_has_its_tiles_and_can_be_undone(project, painted):
@@ -113,6 +122,22 @@ def test_an_erased_image_leaves_a_gap_that_the_chain_names(project, painted):
         store.commit()
     store.close()
     assert "its values are not those that were written" in verify(project).faults[0]
+
+
+def test_an_erased_image_is_no_more_work_and_an_import_passes_it_over(scenes, all_scenes):
+    with open_project(scenes) as project:
+        page = make_page(project)
+        page.ask("POST", "/api/settings", json={"copies": 1, "gold_first": 0})
+        for number in range(1, 6):
+            page.ask("POST", f"/api/items/{number}/erase", json={"reason": "asked"})
+        assert import_labels(project, all_scenes).num_images == 1
+        order = page.ask("POST", "/api/order", json={"order": "random", "scores": {}})
+        assert order.json() == {"images": 1}
+        copy = page.ask("POST", "/api/next").json()
+        assert copy["key"] == page.item(6)["key"]
+        assert page.ask("POST", "/api/next").json()["id"] == copy["id"]
+        page.step("submit", 0, copy["id"])
+        assert "no more work for you" in page.ask("POST", "/api/next").json()["error"]
 
 
 def test_only_an_admin_erases(project):

@@ -19,6 +19,9 @@ NEW = "new"
 POOL = "pool"
 """The kind of an image of which copies are labelled, and not the image itself."""
 
+ERASED = "erased"
+"""The state of an image whose class map and history were removed."""
+
 _MOST_NAMES = 500
 """Names in one query; SQLite takes some thousand."""
 

@@ -18,7 +18,6 @@ from ..data.conversion.groups import find_group_rule
 from ..data.entries.picture import Picture, copy_image
 from ..data.entries.scan import UNSPLIT, Entry
 from ..pages.pictures import encode_indexed_png
-from ..store import items as stored
 from ..store.items import Item
 from .project import Project
 
@@ -61,12 +60,10 @@ def restore_accepted(project: Project) -> None:
     )
     known = project.data.index_by_key
     with project.store.read() as connection:
-        items = stored.list_items(connection)
-        there = [i for i in items if i.key in known and i.source_id is None]
         kept = set()
-        for item in there:
-            path = _mask_path(project, entries[known[item.key]])
-            if item.state == "accepted":
+        for item in project.list_items(connection):
+            if item.state == "accepted" and item.source_id is None:
+                path = _mask_path(project, entries[known[item.key]])
                 kept.add(path)
                 if not path.is_file():
                     write_accepted(project, item, project.read_map(connection, item))

@@ -23,7 +23,7 @@ from .edit import EIGHTHS, Cells, Drawn, Edit, Proposal, Wand
 from .errors import StudioError
 from .pictures import Pictures
 from .project import Project
-from .raster import draw_edit
+from .raster import draw_edit, require_inside
 from .repairs import Mask, paint, repair
 
 if TYPE_CHECKING:
@@ -172,18 +172,24 @@ class Assistant:
 
 
 def find_alike(picture_HW3: RgbImage, wand: Wand) -> Mask:
-    """The pixels near the colour of one pixel, connected with it by sides unless global."""
-    height, width = picture_HW3.shape[:2]
+    """The pixels near the colour of one pixel, connected with it by sides unless global.
+
+    Raises:
+        DataError: The pixel is outside of the image.
+    """
+    require_inside(wand.at, picture_HW3.shape[:2])
     x, y = wand.at
-    if x >= width or y >= height:
-        raise StudioError(422, f"({x}, {y}) is outside of the image of {width} x {height}")
     lab_HW3 = cv2.cvtColor(picture_HW3.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     distance_HW = np.linalg.norm(lab_HW3 - lab_HW3[y, x], axis=2)
-    alike_HW = distance_HW <= wand.tolerance
-    if not wand.connected:
-        return np.asarray(alike_HW)
-    _, region_HW = cv2.connectedComponents(alike_HW.astype(np.uint8), connectivity=4)
-    return np.asarray(region_HW == region_HW[y, x])
+    alike_HW = np.asarray(distance_HW <= wand.tolerance)
+    return _keep_connected(alike_HW, wand.at) if wand.connected else alike_HW
+
+
+def _keep_connected(mask_HW: Mask, at: tuple[int, int]) -> Mask:
+    """The pixels of a mask that are connected by sides with (x, y), where that is one."""
+    x, y = at
+    _, region_HW = cv2.connectedComponents(mask_HW.astype(np.uint8), connectivity=4)
+    return np.asarray(mask_HW & (region_HW == region_HW[y, x]))
 
 
 def _pick_cells(cells_HW: NDArray[np.int32], points: list[int]) -> Mask:
@@ -217,18 +223,14 @@ def find_taken(predicted: Predicted, proposal: Proposal) -> Mask:
     """Which pixels of a prediction a proposal takes.
 
     Raises:
-        StudioError: 422, its pixel is outside of the image.
+        DataError: Its pixel is outside of the image.
     """
     found_HW = predicted.labels_HW
     taken_HW = (found_HW != IGNORE) & (predicted.confidence_HW >= proposal.least_confidence)
     if proposal.classes is not None:
         taken_HW &= np.isin(found_HW, proposal.classes)
     if proposal.at is not None:
+        require_inside(proposal.at, found_HW.shape)
         x, y = proposal.at
-        height, width = found_HW.shape
-        if x >= width or y >= height:
-            raise StudioError(422, f"({x}, {y}) is outside of the image of {width} x {height}")
-        taken_HW &= found_HW == found_HW[y, x]
-        _, region_HW = cv2.connectedComponents(taken_HW.astype(np.uint8), connectivity=4)
-        taken_HW &= region_HW == region_HW[y, x]
+        taken_HW = _keep_connected(taken_HW & (found_HW == found_HW[y, x]), proposal.at)
     return np.asarray(taken_HW)

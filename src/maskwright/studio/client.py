@@ -8,7 +8,6 @@ for item in studio.list_items():
 
 import json
 import secrets
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPSConnection
@@ -16,16 +15,12 @@ from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from ..core.errors import ConfigError, OutputError
-from ..core.labels import IGNORE, LabelMap
+from ..core.labels import LabelMap
 from .errors import StudioError
-from .tiles import TILE_PX, decompress_tile
+from .tiles import MOST_TILES_ASKED, join_blobs, join_tiles, parse_tiles, split_blobs
 
 _TIMEOUT_S = 60.0
-_ASKED = 64
-_LENGTH = struct.Struct("<I")
 
 Document = Mapping[str, Any]
 Answer = tuple[int, Mapping[str, str], bytes]
@@ -102,26 +97,17 @@ class StudioClient:
     def read_map(self, item_id: int) -> LabelMap:
         """The class map of an image."""
         item = self.get(f"/api/items/{item_id}")
-        height, width = item["size_HW"]
-        pixels = self._read_tiles(sorted({sha for _, _, sha in item["tiles"]}))
-        labels_HW = np.full((height, width), IGNORE, np.uint8)
-        for column, row, sha in item["tiles"]:
-            top, left = row * TILE_PX, column * TILE_PX
-            part_hw = labels_HW[top : top + TILE_PX, left : left + TILE_PX]
-            part_hw[:] = pixels[sha][: part_hw.shape[0], : part_hw.shape[1]]
-        return labels_HW
+        index, (height, width) = parse_tiles(item["tiles"]), item["size_HW"]
+        blobs = self._read_blobs(sorted(set(index.values())))
+        return join_tiles(index, blobs, (height, width))
 
-    def _read_tiles(self, shas: list[str]) -> dict[str, LabelMap]:
-        pixels = {}
-        for start in range(0, len(shas), _ASKED):
-            part = shas[start : start + _ASKED]
-            content, at = self.ask("GET", f"/api/tiles/{'.'.join(part)}"), 0
-            for sha in part:
-                (length,) = _LENGTH.unpack_from(content, at)
-                tile = decompress_tile(content[at + 4 : at + 4 + length])
-                pixels[sha] = np.frombuffer(tile, np.uint8).reshape(TILE_PX, TILE_PX)
-                at += 4 + length
-        return pixels
+    def _read_blobs(self, shas: list[str]) -> dict[str, bytes]:
+        blobs: dict[str, bytes] = {}
+        for start in range(0, len(shas), MOST_TILES_ASKED):
+            part = shas[start : start + MOST_TILES_ASKED]
+            content = self.ask("GET", f"/api/tiles/{'.'.join(part)}")
+            blobs |= zip(part, split_blobs(content), strict=True)
+        return blobs
 
     @contextmanager
     def painting(self, item_id: int) -> Iterator[None]:
@@ -138,10 +124,9 @@ class StudioClient:
         """Draw a geometry into an image whose lease this client has; `edit` has mode, only."""
         rev = self.get(f"/api/items/{item_id}")["rev"]
         document = {"tool": "script", "value": value, "geometry": geometry, **edit}
-        text = json.dumps(document).encode()
         return self.post(
             f"/api/items/{item_id}/edits",
-            _LENGTH.pack(len(text)) + text,
+            join_blobs([json.dumps(document).encode()]),
             If_Match=str(rev),
             Idempotency_Key=f"python:{secrets.token_hex(8)}",
         )

@@ -6,7 +6,7 @@ from ..store.comments import Comment
 from .errors import StudioError
 from .people import Person
 from .project import Project
-from .visibility import require_visible
+from .visibility import find_visible
 
 MOST_LETTERS = 2000
 MOST_COMMENTS = 2000
@@ -30,8 +30,7 @@ def add_comment(
     """
     project.open_item(item_id)
     with project.store.write() as connection:
-        item = project.find_item(connection, item_id)
-        require_visible(item, person)
+        item = find_visible(project, connection, item_id, person)
         height, width = item.size_HW or (0, 0)
         if at_xy is not None and not (0 <= at_xy[0] <= width and 0 <= at_xy[1] <= height):
             raise StudioError(422, f"{at_xy} is outside of the image of {width} x {height}")
@@ -57,8 +56,7 @@ def resolve_comment(
         StudioError: 404, no such thread.
     """
     with project.store.write() as connection:
-        item = project.find_item(connection, item_id)
-        require_visible(item, person)
+        item = find_visible(project, connection, item_id, person)
         comment = stored.find_comment(connection, comment_id)
         if comment is None or comment.item_id != item_id or comment.thread is not None:
             raise StudioError(404, f"{item.key}: has no thread {comment_id}")
@@ -77,7 +75,7 @@ def list_comments(project: Project, item_id: int, person: Person) -> list[Commen
         StudioError: 404, no such image.
     """
     with project.store.read() as connection:
-        require_visible(project.find_item(connection, item_id), person)
+        find_visible(project, connection, item_id, person)
         return list(stored.list_comments(connection, item_id))
 
 

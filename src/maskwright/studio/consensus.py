@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import IGNORE, LabelMap
+from ..measurement.figures.finite import finite_or_none
 from ..quality.agreement import krippendorffs_alpha, mean_kappa
 from ..quality.majority import find_uncertainty, vote
 from ..quality.staple import estimate
@@ -70,8 +71,8 @@ def _merge_maps(
     votes = count_votes(maps)
     details: dict[str, object] = {
         "method": settings.method,
-        "alpha": _round(krippendorffs_alpha(votes, num_classes)),
-        "kappa": _round(mean_kappa(votes, num_classes)),
+        "alpha": finite_or_none(round(krippendorffs_alpha(votes, num_classes), 4)),
+        "kappa": finite_or_none(round(mean_kappa(votes, num_classes), 4)),
     }
     if settings.method == "staple":
         found = estimate(votes, num_classes)
@@ -130,7 +131,3 @@ def read_uncertainty(project: Project, source: Item) -> NDArray[np.float64]:
         votes.index_HW
     ]
     return uncertainty_HW
-
-
-def _round(value: float) -> float | None:
-    return None if np.isnan(value) else round(value, 4)

@@ -26,11 +26,12 @@ from .tiles import (
     apply_patch,
     compress_tile,
     cut_map,
+    describe_tiles,
     find_foreign_values,
     hash_tile,
     read_tile,
 )
-from .visibility import require_visible
+from .visibility import find_visible
 
 LEASE_S = 120.0
 EDITABLE = ("new", "in_progress", "returned")
@@ -97,8 +98,7 @@ def take_lease(project: Project, item_id: int, client: Client, *, take_over: boo
     project.open_item(item_id)
     now_s = time.time()
     with project.store.write() as connection:
-        item = project.find_item(connection, item_id)
-        require_visible(item, client.person)
+        item = find_visible(project, connection, item_id, client.person)
         if item.lease_client is not None and not _holds(item, client):
             free = item.lease_session == client.session or item.lease_until < now_s
             if not (take_over and free):
@@ -129,8 +129,7 @@ def apply_edit(
         DataError: The edit is damaged.
     """
     with project.store.write() as connection:
-        item = project.find_item(connection, request.item_id)
-        require_visible(item, client.person)
+        item = find_visible(project, connection, request.item_id, client.person)
         done = find_request(connection, request.key)
         if done is not None:
             return _read_result(done, request, item)
@@ -368,5 +367,5 @@ def _stale_error(connection: Connection, item: Item) -> StudioError:
     return StudioError(
         409,
         f"{item.key}: was changed elsewhere and is at revision {item.rev}; load it again",
-        {"why": "stale", "rev": item.rev, "tiles": [[*at, sha] for at, sha in tiles.items()]},
+        {"why": "stale", "rev": item.rev, "tiles": describe_tiles(tiles)},
     )

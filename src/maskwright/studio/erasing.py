@@ -9,13 +9,12 @@ from ..store import items as stored
 from ..store.chain import add_event, empty_events, list_events
 from ..store.comments import remove_comments
 from ..store.database import Connection
-from ..store.items import Item
+from ..store.items import ERASED, Item
 from ..store.judgements import remove_judgements
 from .accepted import remove_accepted
 from .editing import read_changes
 from .project import Project
-
-ERASED = "erased"
+from .tiles import parse_tiles
 
 
 def erase(project: Project, item_id: int, reason: str, actor: str) -> int:
@@ -28,24 +27,27 @@ def erase(project: Project, item_id: int, reason: str, actor: str) -> int:
     """
     with project.store.write() as connection:
         item = project.find_item(connection, item_id)
-        every = [i for i in stored.list_items(connection) if item_id in (i.id, i.source_id)]
-        own = {sha for one in every for sha in _list_shas(connection, one)}
+        removed: set[str] = set()
         kept: set[str] = set()
-        for other in stored.list_items(connection):
-            if other.id not in {one.id for one in every}:
-                kept |= _list_shas(connection, other)
+        erased: list[Item] = []
+        for one in list(stored.list_items(connection)):
+            is_erased = item_id in (one.id, one.source_id)
+            (removed if is_erased else kept).update(_list_shas(connection, one))
+            if is_erased:
+                erased.append(one)
+        removed -= kept
         emptied: list[list[object]] = []
-        for one in every:
+        for one in erased:
             stored.remove_tiles(connection, one.id)
             remove_comments(connection, one.id)
             remove_judgements(connection, one.id)
             stored.change_item(connection, one.id, state=ERASED, lease_client=None)
             emptied += empty_events(connection, one.id)
-        stored.remove_blobs(connection, sorted(own - kept))
-        document = {"reason": reason, "emptied": emptied, "tiles": len(own - kept)}
+        stored.remove_blobs(connection, sorted(removed))
+        document = {"reason": reason, "emptied": emptied, "tiles": len(removed)}
         add_event(connection, "erase", document, actor=actor, item_id=item_id)
     remove_accepted(project, item)
-    return len(own - kept)
+    return len(removed)
 
 
 def _list_shas(connection: Connection, item: Item) -> set[str]:
@@ -53,7 +55,7 @@ def _list_shas(connection: Connection, item: Item) -> set[str]:
     shas = set(stored.list_tiles(connection, item.id).values())
     for event in list_events(connection, item_id=item.id):
         if event.verb == "open":
-            shas |= {sha for _, _, sha in event.document.get("tiles", ())}
+            shas.update(parse_tiles(event.document.get("tiles", ())).values())
         elif event.verb == "edit" and "tiles" in event.document:
             before, after = read_changes(event)
             shas |= {*before.values(), *after.values()}

@@ -174,9 +174,7 @@ class Guard:
         host = headers.get("host", "")
         name = _find_hostname(host)
         if name not in self.names and not (self.is_public and _is_address(name)):
-            raise StudioError(
-                400, f"host {host!r} is not served here; use {' or '.join(self.names[:1])}"
-            )
+            raise StudioError(400, f"host {host!r} is not served here; use {self.names[0]}")
         if method in ("GET", "HEAD"):
             return
         origin = headers.get("origin")

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter
 
 from ..core.labels import IGNORE
-from ..pages.pictures import RgbImage
+from ..pages.pictures import encode_png, mix_class_colors
 from ..store.chain import add_event
 from ..store.database import Connection, read_meta, write_meta
 from .errors import StudioError
@@ -86,18 +86,10 @@ def draw_example(project: Project, pictures: Pictures, name: str, number: int) -
     part_hw3 = pictures.read_picture(item.key)[rows, columns]
     if not part_hw3.size:
         raise StudioError(404, f"example {number} of {name!r} lies outside of its image")
-    labelled_hw3 = _blend(part_hw3, labels_HW[rows, columns], project)
+    palette = project.spec.palette
+    palette[IGNORE] = 0  # unlabelled pixels stay as they are
+    labelled_hw3 = mix_class_colors(part_hw3, labels_HW[rows, columns], palette)
     both = np.concatenate([part_hw3, labelled_hw3], axis=1)
     scale = min(1.0, _SHOWN_PX / max(part_hw3.shape[:2]))
     small = cv2.resize(both, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    _, content = cv2.imencode(".png", small[..., ::-1])
-    return content.tobytes()
-
-
-def _blend(part_hw3: RgbImage, labels_hw: np.ndarray, project: Project) -> RgbImage:
-    colors_K3 = np.zeros((256, 3), np.float32)
-    palette = np.array([entry.color for entry in project.spec.classes], np.float32)
-    colors_K3[: len(palette)] = palette
-    mixed_hw3 = part_hw3 * 0.5 + colors_K3[labels_hw] * 0.5
-    labelled_hw1 = (labels_hw != IGNORE)[..., None]
-    return np.where(labelled_hw1, mixed_hw3, part_hw3).astype(np.uint8)
+    return encode_png(np.asarray(small, np.uint8))

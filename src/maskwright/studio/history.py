@@ -7,7 +7,7 @@ from ..store.database import Connection
 from ..store.items import Item, TileIndex
 from .editing import read_changes
 from .errors import StudioError
-from .tiles import join_tiles
+from .tiles import join_tiles, parse_tiles
 
 
 def find_tiles(connection: Connection, item: Item, rev: int) -> TileIndex:
@@ -21,7 +21,7 @@ def find_tiles(connection: Connection, item: Item, rev: int) -> TileIndex:
     tiles: TileIndex = {}
     for event in list_events(connection, item_id=item.id):
         if event.verb == "open":
-            tiles = {(column, row): sha for column, row, sha in event.document["tiles"]}
+            tiles = parse_tiles(event.document["tiles"])
         elif event.verb == "edit" and (event.seq or 0) <= rev:
             tiles |= read_changes(event)[1]
     return tiles

@@ -9,7 +9,6 @@ from ..core.errors import ConfigError, DataError
 from ..core.labels import IGNORE, LabelMap
 from ..core.progress import Progress, silent
 from ..data.dataset import open_dataset
-from ..store import items as stored
 from .editing import EDITABLE, replace_map
 from .people import LOCAL
 from .project import Project
@@ -52,7 +51,7 @@ def import_labels(project: Project, path: Path, progress: Progress = silent) -> 
         table[index] = project.spec.names.index(name)
     index_by_key = {key: index for index, key in enumerate(dataset.keys)}
     with project.store.read() as connection:
-        items = [i for i in stored.list_items(connection) if i.source_id is None]
+        items = [i for i in project.list_items(connection) if i.source_id is None]
     wanted = [
         i for i in items if i.key in index_by_key and dataset.has_labels(index_by_key[i.key])
     ]

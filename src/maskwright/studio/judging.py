@@ -17,6 +17,7 @@ from ..core.confusion import Confusion
 from ..core.labels import IGNORE, LabelMap
 from ..core.scores import mean_present, ratio
 from ..evaluation.intervals import compute_ends, effective_groups, jackknife_variance
+from ..measurement.figures.finite import finite_or_none
 from ..metrics import boundary, objects
 from ..metrics.boundary import BoundaryTolerance
 
@@ -77,9 +78,9 @@ def score_sums(counts: Sequence[Counts]) -> dict[str, object]:
     return {
         "num": len(counts),
         "iou": estimate_iou(counts).to_json(),
-        "iou_by_class": [_to_number(v) for v in iou_C],
-        "boundary_f1": _to_number(
-            mean_present(ratio(2 * precision * recall, precision + recall))
+        "iou_by_class": [finite_or_none(v) for v in iou_C],
+        "boundary_f1": finite_or_none(
+            float(mean_present(ratio(2 * precision * recall, precision + recall)))
         ),
         "small_objects": int(small),
         "small_object_recall": float(small_found / small) if small else None,
@@ -94,12 +95,12 @@ def estimate_iou(counts: Sequence[Counts]) -> Estimate:
     stack = np.stack([c["confusion"] for c in counts]).astype(np.float64)
     value = np.asarray(mean_present(_iou(stack.sum(axis=0))))
     if len(counts) < 2 or np.isnan(value):
-        return Estimate(_to_number(value), None, None)
+        return Estimate(finite_or_none(float(value)), None, None)
     without_G = np.asarray(mean_present(_iou(stack.sum(axis=0) - stack)))
     freedom = np.asarray(effective_groups(stack.sum(axis=(1, 2))) - 1)
     variance = np.asarray(jackknife_variance(without_G))
-    low, high = compute_ends(value, variance, freedom, scale="logit")
-    return Estimate(_to_number(value), _to_number(low), _to_number(high))
+    low, high = map(float, compute_ends(value, variance, freedom, scale="logit"))
+    return Estimate(float(value), finite_or_none(low), finite_or_none(high))
 
 
 def _iou(confusion: NDArray[Any]) -> NDArray[np.float64]:
@@ -121,7 +122,3 @@ def _find_band(truth_HW: LabelMap, reach_px: int) -> NDArray[np.bool_]:
     size = 2 * reach_px - 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return cv2.dilate(border_HW, disc).astype(np.bool_)
-
-
-def _to_number(value: Any) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -39,8 +39,7 @@ def order_items(
         StudioError: 422, scores are missing or of no image, or there is no model.
     """
     with project.store.read() as connection:
-        every = [i for i in stored.list_items(connection) if i.source_id is None]
-    items = [i for i in every if i.key in project.data.index_by_key]
+        items = [i for i in project.list_items(connection) if i.source_id is None]
     found = _rate(project, assistant, order, items, scores)
     with project.store.write() as connection:
         for item in items:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from ..store import items as stored
 from ..store.chain import list_events
 from .project import Project
 
@@ -14,13 +13,8 @@ _WINDOW_DAYS = 14
 
 def measure_progress(project: Project, today: date) -> dict[str, object]:
     """States, images left at the end of each day with a step, and the projected end."""
-    known = project.data.index_by_key
     with project.store.read() as connection:
-        items = [
-            i
-            for i in stored.list_items(connection)
-            if i.source_id is None and i.key in known and i.state != "erased"
-        ]
+        items = [i for i in project.list_items(connection) if i.source_id is None]
         numbers = {item.id for item in items}
         steps = [
             (datetime.fromisoformat(event.at).date(), 1 if event.verb == "accept" else -1)

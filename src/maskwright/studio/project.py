@@ -25,11 +25,11 @@ from ..core.results import STUDIO_FILE
 from ..store import items as stored
 from ..store.chain import add_event
 from ..store.database import Connection, Database, read_meta, write_meta
-from ..store.items import Item, TileIndex
+from ..store.items import ERASED, Item, TileIndex
 from .errors import StudioError
 from .opening import LabelledData, open_data
 from .people import LOCAL
-from .tiles import cut_map, join_tiles
+from .tiles import cut_map, describe_tiles, join_tiles
 
 FOLDER = "studio"
 _CLASSES, _IMAGES_ALONE = "classes", "images_alone"
@@ -60,9 +60,15 @@ class Project:
             StudioError: 404, there is no such image.
         """
         item = stored.find_item(connection, item_id)
-        if item is None or item.state == "erased":
+        if item is None or item.state == ERASED:
             raise StudioError(404, f"no image has the number {item_id}")
         return item
+
+    def list_items(self, connection: Connection) -> list[Item]:
+        """The images that the data has now, and their copies, without those that are erased."""
+        known = self.data.index_by_key
+        items = stored.list_items(connection)
+        return [item for item in items if item.key in known and item.state != ERASED]
 
     def open_item(self, item_id: int) -> tuple[Item, TileIndex]:
         """One image with its tiles; those of its labels are made when it is opened first.
@@ -201,6 +207,5 @@ def _add_map(
     stored.add_blobs(connection, blobs)
     stored.set_tiles(connection, item.id, index)
     stored.change_item(connection, item.id, height=height, width=width)
-    tiles = [[*at, sha] for at, sha in index.items()]
-    document = {"size_HW": [height, width], "tiles": tiles}
+    document = {"size_HW": [height, width], "tiles": describe_tiles(index)}
     add_event(connection, "open", document, actor=LOCAL, item_id=item.id)

@@ -1,26 +1,23 @@
 """Protocol: how edits and tiles travel, and the JSON of answers.
 
 An edit is the length of its JSON (4 bytes, little-endian), the JSON (`edit.Edit`), and the
-patches of its tiles one after the other. Tiles are answered in the same way: for each, the
-length of its compressed pixels, and these.
+patches of its tiles one after the other.
 """
 
 import re
-import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..core.errors import DataError
-from ..store.items import Item, TileIndex
+from ..store.items import Item
 from .edit import Edit, parse_edit
 from .errors import StudioError
+from .tiles import LENGTH, MOST_TILES_ASKED
 
 MOST_BYTES = 64 << 20
-MOST_TILES_ASKED = 64
 _MOST_JSON = 4 << 20
-_LENGTH = struct.Struct("<I")
 _SHA = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"[\w:.-]{8,100}")
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +34,13 @@ def parse_body(body: bytes) -> ReceivedEdit:
     Raises:
         DataError: It is not one, or its patches are not as long as it says.
     """
-    if len(body) < _LENGTH.size:
+    if len(body) < LENGTH.size:
         raise DataError("the body has no length of its JSON in the first 4 bytes")
-    (length,) = _LENGTH.unpack_from(body)
-    start = _LENGTH.size + length
+    (length,) = LENGTH.unpack_from(body)
+    start = LENGTH.size + length
     if length > _MOST_JSON or start > len(body):
         raise DataError(f"the JSON is said to have {length:,} bytes, the body {len(body):,}")
-    edit = parse_edit(body[_LENGTH.size : start])
+    edit = parse_edit(body[LENGTH.size : start])
     patches = []
     for change in edit.tiles or ():
         patches.append(body[start : start + change.size])
@@ -51,11 +48,6 @@ def parse_body(body: bytes) -> ReceivedEdit:
     if start != len(body):
         raise DataError(f"the patches end at byte {start:,}, the body has {len(body):,}")
     return ReceivedEdit(edit, tuple(patches))
-
-
-def join_blobs(blobs: Iterable[bytes]) -> bytes:
-    """The body of an answer with several tiles."""
-    return b"".join(part for blob in blobs for part in (_LENGTH.pack(len(blob)), blob))
 
 
 def parse_shas(text: str) -> list[str]:
@@ -88,9 +80,20 @@ def parse_rev(text: str) -> int:
         StudioError: 428, there is none.
     """
     number = text.strip('"')
-    if not (number.isdecimal() and number.isascii() and len(number) < 10):
+    if not _WHOLE.fullmatch(number):
         raise StudioError(428, "the header If-Match has the revision that was seen")
     return int(number)
+
+
+def parse_number(text: str, name: str, most: int = 999_999_999) -> int:
+    """The whole number of a parameter of the query.
+
+    Raises:
+        StudioError: 422, not a whole number from 0 to `most`.
+    """
+    if not _WHOLE.fullmatch(text) or int(text) > most:
+        raise StudioError(422, f"{name} is {text!r}; expected a whole number up to {most}")
+    return int(text)
 
 
 def describe_item(item: Item) -> dict[str, object]:
@@ -119,8 +122,3 @@ def describe_item(item: Item) -> dict[str, object]:
 def describe_origin(item: Item) -> dict[str, object]:
     """What reviewers see of an image beside that: whether it is a copy, and of which image."""
     return {"kind": item.kind, "source": item.source_id}
-
-
-def describe_tiles(tiles: TileIndex) -> list[list[object]]:
-    """Tiles as JSON: column, row, hash."""
-    return [[column, row, sha] for (column, row), sha in tiles.items()]

@@ -33,6 +33,17 @@ def draw_edit(labels_HW: LabelMap, edit: Edit) -> LabelMap:
     return changed_HW
 
 
+def require_inside(at: tuple[int, int], size_HW: tuple[int, ...]) -> None:
+    """Require a pixel (x, y) of an image.
+
+    Raises:
+        DataError: It is outside.
+    """
+    (x, y), (height, width) = at, size_HW
+    if x >= width or y >= height:
+        raise DataError(f"({x}, {y}) is outside of the image of {width} x {height} pixels")
+
+
 def find_region(labels_HW: LabelMap, geometry: Drawn) -> Crop:
     """The pixels of a geometry, clipped to the image."""
     height, width = labels_HW.shape
@@ -100,8 +111,7 @@ def _is_near(
 
 def _find_connected(labels_HW: LabelMap, x: int, y: int) -> Crop:
     height, width = labels_HW.shape
-    if x >= width or y >= height:
-        raise DataError(f"({x}, {y}) is outside of the image of {width} x {height} pixels")
+    require_inside((x, y), (height, width))
     alike_HW = (labels_HW == labels_HW[y, x]).astype(np.uint8)
     mask_HW = np.zeros((height + 2, width + 2), np.uint8)
     flags = 4 | cv2.FLOODFILL_MASK_ONLY | 1 << 8

@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 from ..core.labels import IGNORE
 from ..store.items import Item
 from .assist import Assistant, Predicted, find_taken
-from .consensus import read_uncertainty
+from .consensus import DONE, read_uncertainty
 from .edit import Proposal
 from .errors import StudioError
 from .history import read_map_at
 from .judging import find_errors
 from .project import Project
-from .versions import find_changes, read_two
+from .versions import read_two
 
 KINDS = ("uncertainty", "errors", "cells0", "cells1", "cells2", "proposal", "changes")
 _PROPOSAL_ALPHA = 170
@@ -44,22 +44,22 @@ def draw_shade(
     if kind == "uncertainty":
         return encode_shade(read_uncertainty(project, item))
     if kind == "errors":
-        return encode_shade(_find_practice_errors(project, item).astype(np.float64))
+        return encode_shade(_find_practice_errors(project, item))
     if kind.startswith("cells") and kind in KINDS:
         cells_HW = assistant.find_cells(item.key, int(kind[-1]))
-        return encode_shade(_find_edges(cells_HW).astype(np.float64))
+        return encode_shade(_find_edges(cells_HW))
     if kind == "proposal":
         proposal = Proposal(kind="proposal", least_confidence=least_confidence)
         return _draw_proposal(project, assistant.predict(item.key), proposal)
     if kind == "changes":
         with project.store.read() as connection:
-            maps = read_two(connection, item, before, item.rev)
-        return encode_shade(find_changes(*maps).astype(np.float64))
+            before_HW, after_HW = read_two(connection, item, before, item.rev)
+        return encode_shade(np.asarray(before_HW != after_HW))
     raise StudioError(404, f"no shade {kind!r}; there are {', '.join(KINDS)}")
 
 
-def encode_shade(shares_HW: NDArray[np.float64]) -> bytes:
-    """A PNG of one colour whose alpha is the share, in [0, 1]."""
+def encode_shade(shares_HW: NDArray[np.float64] | NDArray[np.bool_]) -> bytes:
+    """A PNG of one colour whose alpha is the share, in [0, 1], or all where True."""
     shade_HW4 = np.empty((*shares_HW.shape, 4), np.uint8)
     shade_HW4[..., :3] = _ORANGE_BGR
     shade_HW4[..., 3] = np.rint(shares_HW * 255)
@@ -87,9 +87,9 @@ def _draw_proposal(project: Project, predicted: Predicted, proposal: Proposal) -
 
 
 def _find_practice_errors(project: Project, copy: Item) -> NDArray[np.bool_]:
-    if copy.kind != "practice" or copy.state == "new" or copy.source_id is None:
-        raise StudioError(404, f"{copy.key}: is not a practice image that was submitted")
-    if copy.state not in ("submitted", "accepted"):
+    if copy.kind != "practice" or copy.source_id is None:
+        raise StudioError(404, f"{copy.key}: is not a practice image")
+    if copy.state not in DONE:
         raise StudioError(404, f"{copy.key}: is {copy.state}; errors are shown once submitted")
     with project.store.read() as connection:
         source = project.find_item(connection, copy.source_id)

@@ -17,7 +17,7 @@ from .people import Person
 from .pictures import Pictures
 from .project import Project
 from .protocol import describe_item
-from .visibility import require_visible
+from .visibility import find_visible
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -47,9 +47,8 @@ class Site:
         Raises:
             StudioError: 404.
         """
-        item = self.project.find_item(connection, request.path_params["item"])
-        require_visible(item, request.state.person)
-        return item
+        number = request.path_params["item"]
+        return find_visible(self.project, connection, number, request.state.person)
 
     def find_seen(self, request: "Request") -> Item:
         """As `find_item`, in a transaction of its own."""

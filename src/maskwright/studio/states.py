@@ -20,7 +20,7 @@ from .accepted import remove_accepted, write_accepted
 from .errors import StudioError
 from .people import LOCAL, Person
 from .project import Project
-from .visibility import require_visible
+from .visibility import find_visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,7 @@ def change_state(
     step, actor = STEPS[verb], person.name
     project.open_item(item_id)
     with project.store.write() as connection:
-        item = project.find_item(connection, item_id)
-        require_visible(item, person)
+        item = find_visible(project, connection, item_id, person)
         if item.state not in step.sources:
             raise StudioError(
                 409,

@@ -37,7 +37,7 @@ def find_next(project: Project, person: Person) -> Item:
     """
     with project.store.write() as connection:
         settings = read_settings(connection)
-        items = [i for i in stored.list_items(connection) if i.key in project.data.index_by_key]
+        items = project.list_items(connection)
         mine = [i for i in items if i.annotator == person.name and i.state in EDITABLE]
         if mine:
             return min(mine, key=lambda item: (item.state != "returned", -item.priority))

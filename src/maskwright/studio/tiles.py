@@ -1,26 +1,34 @@
 """Tiles: class maps in squares of 256 x 256 pixels, each known by the hash of its pixels.
 
-Tiles at the right and lower border are filled with IGNORE beyond the image.
+Tiles at the right and lower border are filled with IGNORE beyond the image. Several travel one
+after the other: for each, the length of its compressed pixels (4 bytes, little-endian), and
+these.
 """
 
 import hashlib
+import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from ..core.labels import IGNORE, LabelMap
-from ..store.items import TileIndex, TileKey
+
+if TYPE_CHECKING:
+    from ..store.items import TileIndex, TileKey
 
 TILE_PX = 256
+MOST_TILES_ASKED = 64
+LENGTH = struct.Struct("<I")
 _BYTES = TILE_PX * TILE_PX
 _LEVEL = 1
 """Of zlib: class maps are small at any level, and an edit waits for it."""
 
 
-def cut_map(labels_HW: LabelMap) -> tuple[TileIndex, dict[str, bytes]]:
+def cut_map(labels_HW: LabelMap) -> "tuple[TileIndex, dict[str, bytes]]":
     """The hashes of the tiles of a class map, and the compressed tiles by hash."""
     index: TileIndex = {}
     blobs: dict[str, bytes] = {}
@@ -31,7 +39,7 @@ def cut_map(labels_HW: LabelMap) -> tuple[TileIndex, dict[str, bytes]]:
     return index, blobs
 
 
-def iterate_tiles(labels_HW: LabelMap) -> Iterator[tuple[TileKey, bytes]]:
+def iterate_tiles(labels_HW: LabelMap) -> "Iterator[tuple[TileKey, bytes]]":
     """The pixels of each tile of a class map."""
     height, width = labels_HW.shape
     for row in range(-(-height // TILE_PX)):
@@ -43,7 +51,7 @@ def iterate_tiles(labels_HW: LabelMap) -> Iterator[tuple[TileKey, bytes]]:
 
 
 def join_tiles(
-    index: TileIndex, blobs: Mapping[str, bytes], size_HW: tuple[int, int]
+    index: "TileIndex", blobs: Mapping[str, bytes], size_HW: tuple[int, int]
 ) -> LabelMap:
     """The class map of tiles, from their compressed pixels by hash.
 
@@ -58,6 +66,31 @@ def join_tiles(
         part = labels_HW[_span(row), _span(column)]
         part[:] = decoded[sha][: part.shape[0], : part.shape[1]]
     return labels_HW
+
+
+def describe_tiles(index: "TileIndex") -> list[list[object]]:
+    """Tiles as JSON: column, row, hash."""
+    return [[column, row, sha] for (column, row), sha in index.items()]
+
+
+def parse_tiles(rows: Iterable[tuple[int, int, str]]) -> "TileIndex":
+    """The tiles of such JSON."""
+    return {(column, row): sha for column, row, sha in rows}
+
+
+def join_blobs(blobs: Iterable[bytes]) -> bytes:
+    """Several tiles one after the other."""
+    return b"".join(part for blob in blobs for part in (LENGTH.pack(len(blob)), blob))
+
+
+def split_blobs(content: bytes) -> list[bytes]:
+    """The tiles that `join_blobs` joined."""
+    blobs, start = [], 0
+    while start < len(content):
+        (length,) = LENGTH.unpack_from(content, start)
+        start += LENGTH.size + length
+        blobs.append(content[start - length : start])
+    return blobs
 
 
 def read_tile(blobs: Mapping[str, bytes], sha: str) -> bytes:
@@ -112,7 +145,7 @@ def apply_patch(pixels: bytes, patch: bytes) -> tuple[bytes, int]:
 
 
 def find_foreign_values(
-    pixels: bytes, at: TileKey, size_HW: tuple[int, int], num_classes: int
+    pixels: bytes, at: "TileKey", size_HW: tuple[int, int], num_classes: int
 ) -> str:
     """Why a tile is not part of a class map of this size; "" where it is."""
     tile = _as_square(pixels)

@@ -8,11 +8,10 @@ from ..core.progress import Progress, silent
 from ..store import items as stored
 from ..store.chain import find_broken_links, list_events
 from ..store.database import Connection
-from ..store.items import Item, TileIndex
+from ..store.items import ERASED, Item, TileIndex
 from .editing import read_changes
-from .erasing import ERASED
 from .project import Project
-from .tiles import read_tile
+from .tiles import parse_tiles, read_tile
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def _replay(connection: Connection, item: Item, shas: set[str]) -> Iterator[str]
     rev = 0
     for event in list_events(connection, item_id=item.id):
         if event.verb == "open":
-            tiles = {(column, row): sha for column, row, sha in event.document["tiles"]}
+            tiles = parse_tiles(event.document["tiles"])
         elif event.verb == "edit":
             before, after = read_changes(event)
             if event.seq != rev + 1:

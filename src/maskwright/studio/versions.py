@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.labels import IGNORE, LabelMap
 from ..store import items as stored
@@ -19,7 +18,7 @@ from .editing import Client, replace_map, require_editable, require_lease
 from .errors import StudioError
 from .history import read_map_at
 from .project import Project
-from .visibility import require_visible
+from .visibility import find_visible
 
 UNLABELLED = "unlabelled"
 
@@ -83,11 +82,6 @@ def count_changes(
     return sorted(found, key=lambda change: -change.num_px)
 
 
-def find_changes(before_HW: LabelMap, after_HW: LabelMap) -> NDArray[np.bool_]:
-    """The pixels that changed, (H, W)."""
-    return np.asarray(before_HW != after_HW)
-
-
 def restore(project: Project, item_id: int, rev: int, client: Client) -> Item:
     """Go back to a revision, as an edit that can be undone.
 
@@ -111,8 +105,7 @@ def copy_labels(project: Project, item_id: int, source_id: int, client: Client) 
     project.open_item(source_id)
 
     def read(connection: Connection, item: Item, labels_HW: LabelMap) -> LabelMap:
-        source = project.find_item(connection, source_id)
-        require_visible(source, client.person)
+        source = find_visible(project, connection, source_id, client.person)
         if source.size_HW != item.size_HW:
             raise StudioError(
                 422, f"{source.key} is {source.size_HW} (H, W), {item.key} is {item.size_HW}"
@@ -131,8 +124,7 @@ def _replace(
 ) -> Item:
     project.open_item(item_id)
     with project.store.write() as connection:
-        item = project.find_item(connection, item_id)
-        require_visible(item, client.person)
+        item = find_visible(project, connection, item_id, client.person)
         require_editable(item, client.person)
         require_lease(item, client)
         labels_HW = read(connection, item, project.read_map(connection, item))

@@ -4,15 +4,15 @@ So nobody copies from another one, and a copy that is made to judge a person loo
 other work.
 """
 
+from ..store.database import Connection
 from ..store.items import POOL, Item
 from .errors import StudioError
 from .people import LOCAL, Person
+from .project import Project
 
 
 def sees(person: Person, item: Item) -> bool:
     """Whether a person sees an image; copies are seen by their annotator and by reviewers."""
-    if item.state == "erased":
-        return False
     if person.name == LOCAL or person.may("reviewer"):
         return True
     if item.source_id is not None:
@@ -23,11 +23,15 @@ def sees(person: Person, item: Item) -> bool:
     return True
 
 
-def require_visible(item: Item, person: Person) -> None:
-    """Answer as if an image that a person does not see were not there.
+def find_visible(
+    project: Project, connection: Connection, item_id: int, person: Person
+) -> Item:
+    """One image of the store; one that the person does not see is as if it were not there.
 
     Raises:
         StudioError: 404.
     """
+    item = project.find_item(connection, item_id)
     if not sees(person, item):
-        raise StudioError(404, f"no image has the number {item.id}")
+        raise StudioError(404, f"no image has the number {item_id}")
+    return item

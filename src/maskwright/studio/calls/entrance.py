@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from ...store.items import Item
 from ...store.people import list_users
 from ..errors import StudioError
 from ..guard import LOGIN_S, SESSION_S
@@ -14,6 +15,7 @@ from ..pictures import PICTURE_PX
 from ..routing import Parameter, Route, get, in_thread, post, send_bytes, send_json
 from ..site import Site
 from ..tiles import TILE_PX
+from ..visibility import find_visible
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -144,8 +146,13 @@ class Entrance:
         """Note which image a page shows, until its events end."""
         person: Person = request.state.person
         body: Look = request.state.body
-        request.path_params["item"] = body.item
-        item = await in_thread(lambda: self.site.find_seen(request))
+        project = self.site.project
+
+        def find() -> Item:
+            with project.store.read() as connection:
+                return find_visible(project, connection, body.item, person)
+
+        item = await in_thread(find)
         self.site.news.look(request.headers.get("x-client", ""), person, item)
         return send_json({"looks": self.site.news.list_looks(person)})
 

@@ -12,10 +12,9 @@ from ..pictures import count_levels
 from ..protocol import (
     describe_item,
     describe_origin,
-    describe_tiles,
-    join_blobs,
     parse_body,
     parse_key,
+    parse_number,
     parse_rev,
     parse_shas,
 )
@@ -32,6 +31,7 @@ from ..routing import (
     send_json,
 )
 from ..site import Site, find_client
+from ..tiles import describe_tiles, join_blobs
 from ..visibility import sees
 
 if TYPE_CHECKING:
@@ -119,7 +119,6 @@ class Images:
         person, project = request.state.person, self.site.project
 
         def read() -> list[dict[str, object]]:
-            known = project.data.index_by_key
             with project.store.read() as connection:
                 num_open = count_open(connection)
                 return [
@@ -128,8 +127,8 @@ class Images:
                         **(describe_origin(item) if person.may("reviewer") else {}),
                         "open_comments": num_open.get(item.id, 0),
                     }
-                    for item in stored.list_items(connection)
-                    if item.key in known and sees(person, item)
+                    for item in project.list_items(connection)
+                    if sees(person, item)
                 ]
 
         return send_json({"items": await in_thread(read)})
@@ -147,7 +146,7 @@ class Images:
 
     async def list_edits(self, request: "Request") -> "Response":
         """The edits of one image, so that a page can undo them."""
-        after = parse_rev(request.query_params.get("after", "0"))
+        after = parse_number(request.query_params.get("after", "0"), "after")
 
         def read() -> list[dict[str, object]]:
             with self.site.project.store.read() as connection:

@@ -6,7 +6,7 @@ from ...store.judgements import list_references
 from ..consensus import merge
 from ..copies import make_reference
 from ..models import Body
-from ..protocol import describe_item, parse_rev
+from ..protocol import describe_item, parse_number
 from ..routing import Parameter, Route, get, in_thread, post, send_bytes, send_json
 from ..settings import Settings
 from ..shades import draw_shade
@@ -75,9 +75,9 @@ class Quality:
     async def show_shade(self, request: "Request") -> "Response":
         """A colour over the image that shows where something is."""
         kind = request.path_params["kind"]
-        text = request.query_params.get("confidence", "0")
-        percent = min(int(text), 100) if text.isdecimal() and text.isascii() else 0
-        before = parse_rev(request.query_params.get("from", "0"))
+        query = request.query_params
+        percent = parse_number(query.get("confidence", "0"), "confidence", 100)
+        before = parse_number(query.get("from", "0"), "from")
 
         def draw() -> bytes:
             number = self.site.find_seen(request).id

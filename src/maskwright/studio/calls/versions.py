@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ..erasing import erase
 from ..models import Body
-from ..protocol import describe_item, parse_rev
+from ..protocol import describe_item, parse_number
 from ..routing import CLIENT, Parameter, Route, get, in_thread, post, send_json
 from ..site import Site, find_client
 from ..versions import (
@@ -111,7 +111,8 @@ class Versions:
 
     async def diff(self, request: "Request") -> "Response":
         """What changed between two revisions."""
-        before, after = (parse_rev(request.query_params.get(n, "")) for n in ("from", "to"))
+        query = request.query_params
+        before, after = (parse_number(query.get(name, ""), name) for name in ("from", "to"))
         project = self.site.project
 
         def count() -> list[dict[str, object]]:
