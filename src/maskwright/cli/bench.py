@@ -6,19 +6,25 @@ from typing import Annotated
 
 import typer
 
+from ..core.errors import ConfigError
 from .console import Console
-from .options import AsJson, Overwrite, Quiet, Trust
+from .options import (
+    AsJson,
+    Engines,
+    Overwrite,
+    Quiet,
+    Size,
+    Trust,
+    parse_engines,
+    parse_size,
+)
 
 
 def bench(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Bundle or run.")],
     *,
-    engines: Annotated[
-        str, typer.Option(metavar="NAMES", help="Engines, separated by commas, or 'all'.")
-    ] = "all",
-    size: Annotated[
-        str, typer.Option(metavar="HxW", help="Height and width of the input.")
-    ] = "512x512",
+    engines: Engines = "all",
+    size: Size = "512x512",
     threads: Annotated[
         str, typer.Option(metavar="N,N", help="Numbers of threads to measure with.")
     ] = "1",
@@ -47,8 +53,8 @@ def bench(
 
     found = bench_model(
         model,
-        engines=None if engines == "all" else engines.split(","),
-        size_HW=read_size(size),
+        engines=parse_engines(engines),
+        size_HW=parse_size(size),
         threads=_read_threads(threads),
         batch=batch,
         num_rounds=rounds,
@@ -62,19 +68,7 @@ def bench(
     console.result(found.to_json())
 
 
-def read_size(text: str) -> tuple[int, int]:
-    """Height and width of the option --size; raises ConfigError for another text."""
-    from ..core.errors import ConfigError
-
-    sides = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text, re.ASCII)
-    if sides is None:
-        raise ConfigError(f"--size {text!r}: expected HxW, such as 512x512")
-    return int(sides[1]), int(sides[2])
-
-
 def _read_threads(text: str) -> list[int]:
-    from ..core.errors import ConfigError
-
     if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", text, re.ASCII):
         raise ConfigError(f"--threads {text!r}: expected numbers, such as 1,2")
     return [int(number) for number in text.split(",")]

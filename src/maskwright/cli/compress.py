@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 
 from .console import BAD_VERDICT, Console
-from .options import AsJson, Data, MaxDrop, Model, Overwrite, Quiet, out_option
+from .options import (
+    AsJson,
+    Data,
+    Engines,
+    MaxDrop,
+    Model,
+    Overwrite,
+    Quiet,
+    Size,
+    out_option,
+    parse_engines,
+    parse_size,
+)
 
 
 def compress(
@@ -18,12 +30,8 @@ def compress(
     ],
     out: Annotated[Path, out_option("Folder for the page and the Bundle.")],
     max_drop: MaxDrop = None,
-    engines: Annotated[
-        str, typer.Option(metavar="NAMES", help="Engines, separated by commas, or 'all'.")
-    ] = "all",
-    size: Annotated[
-        str, typer.Option(metavar="HxW", help="Height and width of the input.")
-    ] = "512x512",
+    engines: Engines = "all",
+    size: Size = "512x512",
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Threads (default: all cores).", min=1)
     ] = None,
@@ -42,15 +50,14 @@ def compress(
     from ..export.compress.output import list_lines
     from ..export.compress.search import compress_model
     from ..export.quantize.search import MAX_DROP_POINTS
-    from .bench import read_size
 
     found = compress_model(
         model,
         data,
         out,
         Wish(target_ms, MAX_DROP_POINTS if max_drop is None else max_drop),
-        engines=None if engines == "all" else engines.split(","),
-        size_HW=read_size(size),
+        engines=parse_engines(engines),
+        size_HW=parse_size(size),
         threads=threads or count_cores(),
         mode=WriteMode(overwrite=overwrite),
         progress=console.progress,

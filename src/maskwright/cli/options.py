@@ -4,6 +4,7 @@ docs/design.md has the table of shared options, today's and later ones.
 """
 
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -153,6 +154,10 @@ Engine = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Engine that runs MODEL (default: best one installed)."),
 ]
+Engines = Annotated[
+    str, typer.Option(metavar="NAMES", help="Engines, separated by commas, or 'all'.")
+]
+Size = Annotated[str, typer.Option(metavar="HxW", help="Height and width of the input.")]
 Precision = Annotated[
     str | None,
     typer.Option(
@@ -358,6 +363,23 @@ def crop_size(crop: str | None) -> list[int] | None:
     if len(sides) > 2 or not all(side.isdecimal() and side.isascii() for side in sides):
         raise ConfigError(f"--crop {crop!r}: expected HxW, for example 256x512")
     return [int(sides[0]), int(sides[-1])]
+
+
+def parse_engines(text: str) -> list[str] | None:
+    """Read `--engines`: names, or None for `all`."""
+    return None if text == "all" else text.split(",")
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read `--size`: height and width.
+
+    Raises:
+        ConfigError: Another text.
+    """
+    sides = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text, re.ASCII)
+    if sides is None:
+        raise ConfigError(f"--size {text!r}: expected HxW, such as 512x512")
+    return int(sides[1]), int(sides[2])
 
 
 def parse_share(text: str, *, option: str) -> float:
