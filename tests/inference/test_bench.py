@@ -96,7 +96,7 @@ def test_wrong_numbers_engines_and_models_are_refused(untrained_bundle, tmp_path
         bench_model(untrained_bundle.root, threads=[0])
     with pytest.raises(UnknownNameError, match="onnxruntim"):
         bench_model(untrained_bundle.root, engines=["onnxruntim"])
-    with pytest.raises(BundleError, match="neither a bundle nor a run"):
+    with pytest.raises(BundleError, match=r"neither a bundle \(bundle.json\) nor a run"):
         bench_model(tmp_path)
 
 

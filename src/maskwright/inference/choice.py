@@ -6,9 +6,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from ..core import parts
-from ..core.bundle import WEIGHTS, Bundle, is_bundle
+from ..core.bundle import MANIFEST, WEIGHTS, Bundle, is_bundle, open_bundle
 from ..core.card import ModelCard
-from ..core.checkpoint import Checkpoint, find_checkpoint
+from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
 from ..core.errors import BundleError, ConfigError, MissingDependencyError
 from ..core.hubname import HubName
 from .engine import ENGINES, FP32, Engine, EngineOptions, EnginePart, OpenedModel
@@ -27,6 +27,20 @@ class ModelFile:
     path: Path
     precision: str = FP32
     engine: str | None = None
+
+
+def open_source(path: Path) -> Bundle | Checkpoint:
+    """Open a Bundle, a checkpoint, or the best checkpoint of a run.
+
+    Raises:
+        BundleError: `path` is none of them, or damaged.
+    """
+    if is_bundle(path):
+        return open_bundle(path)
+    folder = find_checkpoint(path)
+    if folder is None:
+        raise BundleError(f"{path}: {_explain_no_model(path)}")
+    return Checkpoint.open(folder)
 
 
 def list_files(source: Bundle | Checkpoint) -> list[ModelFile]:
@@ -67,7 +81,8 @@ def build_engine(
         BundleError: The model holds no file that the engine runs, or a damaged one.
         MissingDependencyError: A package of the engine is not installed.
     """
-    options = replace(options, precision=_choose_precision(files, options))
+    precision = _choose_precision(files, options)
+    options = replace(options, precision=precision)
     every = {
         n: parts.load(ENGINES, n, like=EnginePart)
         for n in ([name] if name is not None else parts.names(ENGINES))
@@ -75,13 +90,13 @@ def build_engine(
     usable: dict[str, ModelFile] = {}
     for known, part in every.items():
         proven = [file for file in files if file.engine in {None, known}]
-        file = _choose_file(part, proven, options)
+        file = choose_file(part, proven, precision)
         if file is None and name is not None:
-            file = _choose_file(part, files, options)
+            file = choose_file(part, files, precision)
         if file is not None:
             usable[known] = file
     if not usable:
-        raise BundleError(_explain_no_file(where, files, every, options))
+        raise BundleError(_explain_no_file(where, files, every, precision))
     missing: list[MissingDependencyError] = []
     for chosen in sorted(usable, key=lambda n: -every[n].PRIORITY):
         lacks = every[chosen].missing()
@@ -90,6 +105,16 @@ def build_engine(
             return every[chosen].build(usable[chosen].path, card, options)
         missing.append(lacks)
     raise missing[0]
+
+
+def choose_file(
+    part: EnginePart, files: Sequence[ModelFile], precision: str
+) -> ModelFile | None:
+    """The file of a precision that the engine runs, else one that it can cast."""
+    runs = [f for f in files if any(fnmatch(f.path.name, p) for p in part.FILES.split())]
+    exact = [file for file in runs if file.precision == precision]
+    cast = [file for file in runs if file.precision == FP32 and precision in part.CASTS]
+    return next(iter(exact + cast), None)
 
 
 def is_published(model: Path | str) -> bool:
@@ -138,26 +163,26 @@ def _choose_precision(files: Sequence[ModelFile], options: EngineOptions) -> str
     return graphs[-1]
 
 
-def _choose_file(
-    part: EnginePart, files: Sequence[ModelFile], options: EngineOptions
-) -> ModelFile | None:
-    """The file of the wanted precision that the engine runs, else one that it can cast."""
-    runs = [f for f in files if any(fnmatch(f.path.name, p) for p in part.FILES.split())]
-    exact = [file for file in runs if file.precision == options.precision]
-    cast = [file for file in runs if file.precision == FP32 and options.precision in part.CASTS]
-    return next(iter(exact + cast), None)
+def _explain_no_model(path: Path) -> str:
+    if not path.exists():
+        return "no such folder; give a bundle or a run"
+    if not path.is_dir():
+        return "a file, expected the folder of a bundle or a run"
+    if (path / "recipe.yaml").is_file():
+        return "this run has no checkpoint yet; let it train for at least one epoch"
+    return f"not a model: neither a bundle ({MANIFEST}) nor a run ({BEST}/{CARD}) is here"
 
 
 def _explain_no_file(
     where: Path,
     files: Sequence[ModelFile],
     every: Mapping[str, EnginePart],
-    options: EngineOptions,
+    precision: str,
 ) -> str:
     needs = "; ".join(f"engine {name!r} runs {part.FILES}" for name, part in every.items())
     holds = ", ".join(f"{file.path.name} ({file.precision})" for file in files)
     return (
-        f"{where}: no file for precision {options.precision}: {needs}; the model holds "
+        f"{where}: no file for precision {precision}: {needs}; the model holds "
         f"{holds or 'no such file'}; choose another engine or precision, or export the model "
         f"for it"
     )

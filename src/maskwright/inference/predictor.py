@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.bundle import MANIFEST, Bundle, is_bundle, open_bundle
+from ..core.bundle import MANIFEST, Bundle, is_bundle
 from ..core.card import ModelCard
-from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
+from ..core.checkpoint import Checkpoint, find_checkpoint
 from ..core.decision import Decision
 from ..core.errors import BundleError, ConfigError
 from ..core.image import Image, ValidMap
@@ -22,7 +22,14 @@ from ..core.trust import require_digest
 from ..core.verdict import Verdict
 from ..data.pixels.images import read_data, to_ref
 from ..pages.display import Display
-from .choice import ModelFile, build_engine, is_published, list_files, open_published
+from .choice import (
+    ModelFile,
+    build_engine,
+    is_published,
+    list_files,
+    open_published,
+    open_source,
+)
 from .engine import Engine, EngineOptions, EnginePart
 from .ensemble import Combined, Ensemble
 from .need import MemoryNeed, explain_memory
@@ -316,8 +323,8 @@ def open_model(
     path = Path(path)
     if _is_run_of_own_code(path) or (engine != "torch" and _is_run_without_torch(path)):
         path /= "bundle"  # whose graph runs without the code, and without torch
-    bundle = open_bundle(path) if is_bundle(path) else None
-    source = _open_checkpoint(path) if bundle is None else bundle
+    source = open_source(path)
+    bundle = source if isinstance(source, Bundle) else None
     card = source.card
     if refine is not None:
         _require_no_rule(card, path)
@@ -361,14 +368,6 @@ def _require_listed(bundle: Bundle, graph: Path, external: Sequence[str]) -> Non
             )
 
 
-def _open_checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint that `path` is, or the best one of the run that it is."""
-    folder = find_checkpoint(path)
-    if folder is None:
-        raise BundleError(f"{path}: {_describe(path)}")
-    return Checkpoint.open(folder)
-
-
 def _is_run_of_own_code(path: Path) -> bool:
     """Whether this is a finished run of a network that came from a user's file."""
     if not is_bundle(path / "bundle"):
@@ -380,13 +379,3 @@ def _is_run_of_own_code(path: Path) -> bool:
 def _is_run_without_torch(path: Path) -> bool:
     """Whether this is a finished run, and torch, which runs its weights, is not installed."""
     return is_bundle(path / "bundle") and find_spec("torch") is None
-
-
-def _describe(path: Path) -> str:
-    if not path.exists():
-        return "no such folder; give a bundle or a run"
-    if not path.is_dir():
-        return "a file, expected the folder of a bundle or a run"
-    if (path / "recipe.yaml").is_file():
-        return "this run has no checkpoint yet; let it train for at least one epoch"
-    return f"not a model: neither a bundle ({MANIFEST}) nor a run ({BEST}/{CARD}) is here"

@@ -9,24 +9,24 @@ the median over the rounds of the ratios of their medians, at the same number of
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatch
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import Any, Self
+from typing import IO, Self
 
 import numpy as np
 
 from ...core import parts
-from ...core.bundle import WEIGHTS, is_bundle, open_bundle
-from ...core.checkpoint import Checkpoint, find_checkpoint
+from ...core.bundle import Bundle, is_bundle
+from ...core.checkpoint import Checkpoint
 from ...core.errors import BundleError, ConfigError
 from ...core.graph import Tolerance
 from ...core.progress import Progress, silent
 from ...core.versioned import Document, Schema
+from ..choice import choose_file, list_files, open_source
 from ..engine import ENGINES, FP32, PRECISIONS, EnginePart
 from ..machine import Machine
 from .worker import Job
@@ -97,10 +97,12 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class _Process:
-    """A warm process; `times_ms` has a list per round."""
+    """A warm process with its pipes; `times_ms` has a list per round."""
 
     job: Job
     process: "subprocess.Popen[str]"
+    questions: IO[str]
+    answers: IO[str]
     peak_bytes: int | None
     warm_ms: float
     times_ms: list[list[float]]
@@ -115,14 +117,23 @@ class _Process:
             stderr=subprocess.PIPE,
             text=True,
         )
-        if process.stdout is None or process.stderr is None:
+        questions, answers = process.stdin, process.stdout
+        if questions is None or answers is None:
             raise TypeError("a process without pipes")
-        first = process.stdout.readline()
+        first = answers.readline()
         if not first:
             lines = process.communicate()[1].strip().splitlines()
             return lines[-1] if lines else f"ended with exit status {process.returncode}"
         found = json.loads(first)
-        return cls(job, process, found["peak_bytes"], found["warm_ms"], [])
+        return cls(
+            job=job,
+            process=process,
+            questions=questions,
+            answers=answers,
+            peak_bytes=found["peak_bytes"],
+            warm_ms=found["warm_ms"],
+            times_ms=[],
+        )
 
     def run_round(self) -> None:
         """Run for about `_ROUND_MS`.
@@ -132,12 +143,9 @@ class _Process:
         """
         num = round(_ROUND_MS / max(self.warm_ms, 0.01))
         num = max(_LEAST_RUNS, min(_MOST_RUNS, num))
-        pipes = self.process.stdin, self.process.stdout
-        if pipes[0] is None or pipes[1] is None:
-            raise TypeError("a process without pipes")
-        pipes[0].write(f"{num}\n")
-        pipes[0].flush()
-        answer = pipes[1].readline()
+        self.questions.write(f"{num}\n")
+        self.questions.flush()
+        answer = self.answers.readline()
         if not answer:
             raise BundleError(
                 f"{self.job.model}: engine {self.job.engine!r} ended while it was measured "
@@ -185,7 +193,8 @@ def bench_model(
     _require_positive(threads, size_HW, batch, num_rounds)
     root = Path(model)
     root = root / "bundle" if is_bundle(root / "bundle") else root
-    model_id, candidates = list_candidates(root, engines, precisions)
+    source = open_source(root)
+    candidates = list_candidates(source, engines, precisions)
     jobs = [
         Job(
             model=str(root),
@@ -203,7 +212,7 @@ def bench_model(
     measured, not_run = _measure(model, jobs, num_rounds, progress)
     return Bench(
         model=str(model),
-        model_id=model_id,
+        model_id=source.model_id,
         size_HW=size_HW,
         batch=batch,
         num_rounds=num_rounds,
@@ -245,19 +254,22 @@ def _measure(
 
 @contextmanager
 def _start(
-    jobs: Iterable[Job], progress: Progress
+    jobs: Sequence[Job], progress: Progress
 ) -> Iterator[tuple[list[_Process], list[NotRun]]]:
     """The processes that run, and the engines that do not."""
-    jobs = list(jobs)
     running: list[_Process] = []
     not_run: list[NotRun] = []
     with ExitStack() as stack:
         for job in progress(jobs, total=len(jobs), what="starting engines"):
             started = _Process.start(job)
             if isinstance(started, str):
-                one = job.engine, job.precision, job.threads
                 not_run.append(
-                    NotRun(engine=one[0], precision=one[1], threads=one[2], reason=started)
+                    NotRun(
+                        engine=job.engine,
+                        precision=job.precision,
+                        threads=job.threads,
+                        reason=started,
+                    )
                 )
             else:
                 stack.callback(started.close)
@@ -268,10 +280,10 @@ def _start(
 def _summarise(one: _Process, torch_ms: list[list[float]] | None) -> EngineTime:
     every_ms = np.concatenate(one.times_ms)
     p50 = float(np.median(every_ms))
-    ratios = [
-        median(theirs) / median(own)
-        for theirs, own in zip(torch_ms or [], one.times_ms, strict=torch_ms is not None)
-    ]
+    times_torch = None
+    if torch_ms is not None:
+        rounds = zip(torch_ms, one.times_ms, strict=True)
+        times_torch = round(median(median(theirs) / median(own) for theirs, own in rounds), 3)
     return EngineTime(
         engine=one.job.engine,
         precision=one.job.precision,
@@ -280,33 +292,25 @@ def _summarise(one: _Process, torch_ms: list[list[float]] | None) -> EngineTime:
         ms_p95=round(float(np.percentile(every_ms, 95)), 3),
         images_per_s=round(1000 * one.job.batch / p50, 2),
         peak_memory_mb=None if one.peak_bytes is None else round(one.peak_bytes / 1e6, 1),
-        times_torch=round(median(ratios), 3) if ratios else None,
+        times_torch=times_torch,
         num_runs=len(every_ms),
     )
 
 
 def list_candidates(
-    root: Path, engines: Sequence[str] | None, precisions: Sequence[str] = PRECISIONS
-) -> tuple[str, list[tuple[str, str]]]:
-    """The id of the model, and the engines with the precisions that its files have for them."""
-    if is_bundle(root):
-        bundle = open_bundle(root)
-        model_id = bundle.model_id
-        files = [(graph.file, graph.precision) for graph in bundle.graphs if not graph.inside]
-        files += [(WEIGHTS, FP32)] if WEIGHTS in bundle.files else []
-    else:
-        folder = find_checkpoint(root)
-        if folder is None:
-            raise BundleError(f"{root}: not a model: neither a bundle nor a run is here")
-        model_id, files = Checkpoint.open(folder).model_id, [(WEIGHTS, FP32)]
-    found = []
-    for name in engines or parts.names(ENGINES):
-        part: Any = parts.load(ENGINES, name, like=EnginePart)
-        fitting = {
-            precision
-            for file, precision in files
-            if any(fnmatch(file, pattern) for pattern in part.FILES.split())
-        }
-        fitting |= set(getattr(part, "CASTS", ())) if FP32 in fitting else set()
-        found += [(name, one) for one in PRECISIONS if one in fitting and one in precisions]
-    return model_id, found
+    source: Bundle | Checkpoint,
+    engines: Sequence[str] | None,
+    precisions: Sequence[str] = PRECISIONS,
+) -> list[tuple[str, str]]:
+    """The engines, None for all, each with the precisions in which it runs the model."""
+    files = list_files(source)
+    loaded = {
+        name: parts.load(ENGINES, name, like=EnginePart)
+        for name in engines or parts.names(ENGINES)
+    }
+    return [
+        (name, precision)
+        for name, part in loaded.items()
+        for precision in PRECISIONS
+        if precision in precisions and choose_file(part, files, precision) is not None
+    ]

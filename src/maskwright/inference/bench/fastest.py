@@ -55,7 +55,7 @@ def measure_engine(
         return None
     engines = [
         name
-        for name, _ in list_candidates(root, None, (precision,))[1]
+        for name, _ in list_candidates(bundle, None, (precision,))
         if parts.load(ENGINES, name, like=EnginePart).missing() is None
     ]
     if len(engines) < 2:
