@@ -101,13 +101,18 @@ def is_bundle(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
+def find_bundle(path: Path) -> Path | None:
+    """The folder of a Bundle: `path`, or that of the finished run which it is; else None."""
+    return next((each for each in (path, path / "bundle") if is_bundle(each)), None)
+
+
 def find_baseline(path: Path) -> Path | None:
     """The baseline of a Bundle or of a run; None where `path` is neither.
 
     Raises:
         BundleError: The Bundle is damaged, or older than baselines.
     """
-    root = next((each for each in (path, path / "bundle") if is_bundle(each)), None)
+    root = find_bundle(path)
     if root is None:
         return None
     bundle = open_bundle(root)

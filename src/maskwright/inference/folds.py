@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.bundle import is_bundle
+from ..core.bundle import find_bundle
 from ..core.card import ModelCard
 from ..core.errors import BundleError, DataError
 from ..core.verdict import describe_difference
@@ -91,7 +91,7 @@ def open_folds(
     predictors = {}
     for fold in folds:
         run = run_of[fold]
-        model = run / "bundle" if is_bundle(run / "bundle") else run
+        model = find_bundle(run) or run
         predictors[fold] = open_model(
             model, engine=engine, options=options, refine=refine, tiling=tiling, trust=trust
         )

@@ -27,7 +27,7 @@ from ...inference.predictor import Predictor, open_model
 from ...inference.refiner import SCHEMA as CHAIN_SCHEMA
 from ...inference.refiner import SUFFIXES, Refinement
 from ..evaluate import require_fit
-from ..verdicts.decide import TEST, find_bundle
+from ..verdicts.decide import TEST, require_bundle
 from .candidates import Stage, list_stages
 from .gains import compare, measure_gains
 from .halves import Half, split_in_halves
@@ -137,7 +137,7 @@ def tune_refine(
     is_file = out.suffix in SUFFIXES
     if out.exists() and not mode.overwrite:
         raise OutputError(f"{out}: exists already; replace it with --overwrite")
-    bundle = None if is_file else open_bundle(find_bundle(Path(model)))
+    bundle = None if is_file else open_bundle(require_bundle(Path(model)))
     predictor = open_model(model if bundle is None else bundle.root, engine=engine)
     tuning = choose_refiners(predictor, dataset, options, progress=progress)
     if tuning.chain is None:

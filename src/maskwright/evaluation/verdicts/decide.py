@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...core.bundle import Bundle, add_files, fill_bundle, is_bundle, open_bundle
+from ...core.bundle import Bundle, add_files, fill_bundle, find_bundle, open_bundle
 from ...core.errors import BundleError, ConfigError, DataError
 from ...core.labels import LabelSpec
 from ...core.progress import Progress, silent
@@ -99,7 +99,7 @@ def decide(
         DataError: As `choose`.
         OutputError: `out` exists and `mode` does not replace it, or it cannot be written.
     """
-    path = find_bundle(Path(model))
+    path = require_bundle(Path(model))
     with fill_bundle(Path(out), mode) as folder:
         bundle = open_bundle(path)
         predictor = open_model(path, engine=engine)
@@ -114,13 +114,13 @@ def decide(
     return open_bundle(Path(out)), choice
 
 
-def find_bundle(path: Path) -> Path:
+def require_bundle(path: Path) -> Path:
     """The folder of a Bundle: `path`, or that of the run which it is.
 
     Raises:
         BundleError: Neither is one.
     """
-    found = next((p for p in (path, path / "bundle") if is_bundle(p)), None)
+    found = find_bundle(path)
     if found is None:
         raise BundleError(
             f"{path}: neither a bundle nor a run with one; let the training finish, or write "

@@ -20,7 +20,7 @@ from typing import IO, Self
 import numpy as np
 
 from ...core import parts
-from ...core.bundle import Bundle, is_bundle
+from ...core.bundle import Bundle, find_bundle
 from ...core.checkpoint import Checkpoint
 from ...core.errors import BundleError, ConfigError
 from ...core.graph import Tolerance
@@ -191,8 +191,7 @@ def bench_model(
         ConfigError: A number below 1, or an unknown engine.
     """
     _require_positive(threads, size_HW, batch, num_rounds)
-    root = Path(model)
-    root = root / "bundle" if is_bundle(root / "bundle") else root
+    root = find_bundle(Path(model)) or Path(model)
     source = open_source(root)
     candidates = list_candidates(source, engines, precisions)
     jobs = [
