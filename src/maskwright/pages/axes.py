@@ -5,7 +5,8 @@ light and one for dark pages. A chart can be a part of a page, whose style sheet
 file of its own.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -131,6 +132,22 @@ class Frame:
             for i in order
             if lines[i].name
         )
+
+
+def cut_line(
+    places: Iterable[float], values: Iterable[float], share: Callable[[float], float]
+) -> list[list[Point]]:
+    """The points of a line, in pieces between the values that are not finite.
+
+    `places` are shares of the width; `share` gives that of the height for a value.
+    """
+    pieces: list[list[Point]] = [[]]
+    for place, value in zip(places, values, strict=True):
+        if math.isfinite(value):
+            pieces[-1].append((place, share(value)))
+        else:
+            pieces.append([])
+    return [piece for piece in pieces if piece]
 
 
 def make_file(chart: str) -> str:

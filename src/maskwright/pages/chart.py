@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import Rgb
-from .axes import DrawnLine, Frame, Layout, Point, make_file
+from .axes import DrawnLine, Frame, Layout, Point, cut_line, make_file
 
 _MOST_POINTS = 400
 _MOST_LINES = 8
@@ -57,15 +57,10 @@ def _draw_layout(keys: Sequence[str], lines: Sequence[ChartLine], layout: Layout
 
 
 def _cut(percent_N: NDArray[np.float64], top: float) -> list[list[Point]]:
-    """The points of a line at equal steps, in pieces between the values that are not known."""
-    values = _average(percent_N, _MOST_POINTS)
-    pieces: list[list[Point]] = [[]]
-    for index, value in enumerate(values.tolist()):
-        if np.isnan(value):
-            pieces.append([])
-        else:
-            pieces[-1].append((index / max(1, len(values) - 1), value / top))
-    return [piece for piece in pieces if piece]
+    """The points of a line at equal steps."""
+    values_N = _average(percent_N, _MOST_POINTS)
+    places = (index / max(1, len(values_N) - 1) for index in range(len(values_N)))
+    return cut_line(places, values_N.tolist(), lambda value: value / top)
 
 
 def _draw_keys(keys: Sequence[str], frame: Frame) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import Rgb
-from .axes import DrawnLine, Frame, Layout, Point, make_file, style_color
+from .axes import DrawnLine, Frame, Layout, Point, cut_line, make_file, style_color
 
 _MOST_POINTS = 300
 _PAGE = (Layout("large", 520, longest=16), Layout("small", 340, longest=12))
@@ -141,20 +141,14 @@ def _draw(
 
 
 def _cut(curve: Curve, scale: _Scale, num_steps: int) -> list[list[Point]]:
-    """The points of a line, in pieces between the values that are not known."""
+    """The points of a line, which is averaged where it is long."""
     steps_N, values_N = curve.steps_N, curve.values_N
     if len(steps_N) > _MOST_POINTS:
         parts = np.array_split(np.arange(len(steps_N)), _MOST_POINTS)
         steps_N, values_N = (
             np.array([n[i].mean() for i in parts]) for n in (steps_N, values_N)
         )
-    pieces: list[list[Point]] = [[]]
-    for step, value in zip(steps_N.tolist(), values_N.tolist(), strict=True):
-        if math.isfinite(value):
-            pieces[-1].append((step / max(1, num_steps), scale.share(value)))
-        else:
-            pieces.append([])
-    return [piece for piece in pieces if piece]
+    return cut_line((steps_N / max(1, num_steps)).tolist(), values_N.tolist(), scale.share)
 
 
 def round_up(span: float) -> float:

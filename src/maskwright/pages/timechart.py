@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import Rgb
-from .axes import BOTTOM_PX, TOP_PX, DrawnLine, Frame, Layout, Point
+from .axes import BOTTOM_PX, TOP_PX, DrawnLine, Frame, Layout, cut_line
 from .plot import round_up
 
 Unit = Literal["share", "level", "seconds", "count", "number"]
@@ -67,14 +67,15 @@ def draw_times(
     known = np.concatenate([line.values_N[np.isfinite(line.values_N)] for line in lines])
     if not len(known):
         return ""
-    scale = _Scale.fit([*known.tolist(), *(band or ())], unit, band)
-    drawn = [
-        DrawnLine(line.name, line.color, _cut(line, axis, scale), number)
-        for number, line in enumerate(lines)
-    ]
+    scale = _Scale.fit([*known.tolist(), *(band or ())], unit)
+    drawn = []
+    for number, line in enumerate(lines):
+        places = map(axis.share, line.times_N.tolist())
+        pieces = cut_line(places, line.values_N.tolist(), scale.share)
+        drawn.append(DrawnLine(line.name, line.color, pieces, number))
     frame = Frame.make(_LAYOUT, drawn)
-    behind = scale.draw_band(frame) + scale.draw_levels(frame) + _draw_time(frame, axis)
-    return frame.draw(title, drawn, behind)
+    usual = "" if band is None else _draw_band(frame, scale, band)
+    return frame.draw(title, drawn, usual + scale.draw_levels(frame) + _draw_time(frame, axis))
 
 
 def draw_columns(
@@ -100,7 +101,7 @@ def draw_columns(
                     f'height="{base - y:.1f}"><title>{escape(axis.describe(start))}: '
                     f"{height:,.0f}</title></rect>"
                 )
-    levels = _Scale(0.0, top, "count", None).draw_levels(frame)
+    levels = _Scale(0.0, top, "count").draw_levels(frame)
     return frame.draw(title, [], levels + bars + _draw_time(frame, axis))
 
 
@@ -120,22 +121,19 @@ class _Scale:
     low: float
     high: float
     unit: Unit
-    band: tuple[float, float] | None
     num: int = _NUM_LEVELS
 
     @classmethod
-    def fit(
-        cls, values: Sequence[float], unit: Unit, band: tuple[float, float] | None
-    ) -> "_Scale":
+    def fit(cls, values: Sequence[float], unit: Unit) -> "_Scale":
         low, high = min(values), max(values)
         if unit in ("share", "seconds", "count"):
-            return cls(0.0, round_up(max(high, 1e-4)), unit, band)
+            return cls(0.0, round_up(max(high, 1e-4)), unit)
         least = max(high - low, 0.02 * abs(high), 1e-3) / _NUM_LEVELS
         power = 10.0 ** math.floor(math.log10(least))
         step = next(power * factor for factor in _STEPS if least <= power * factor)
         first, last = math.floor(low / step), math.ceil(high / step)
         last = max(last, first + 1)
-        return cls(first * step, last * step, unit, band, last - first)
+        return cls(first * step, last * step, unit, last - first)
 
     def share(self, value: float) -> float:
         return (value - self.low) / (self.high - self.low)
@@ -148,15 +146,14 @@ class _Scale:
             for share, value in zip(shares, values, strict=True)
         )
 
-    def draw_band(self, frame: Frame) -> str:
-        if self.band is None:
-            return ""
-        bottom, top = (frame.y(min(1.0, max(0.0, self.share(v)))) for v in self.band)
-        width, height = frame.right_px - frame.x(0), max(1.0, bottom - top)
-        return (
-            f'<rect class="usual" x="{frame.x(0):g}" y="{top:.1f}" width="{width:g}" '
-            f'height="{height:.1f}"/>'
-        )
+
+def _draw_band(frame: Frame, scale: _Scale, band: tuple[float, float]) -> str:
+    bottom, top = (frame.y(min(1.0, max(0.0, scale.share(value)))) for value in band)
+    width, height = frame.right_px - frame.x(0), max(1.0, bottom - top)
+    return (
+        f'<rect class="usual" x="{frame.x(0):g}" y="{top:.1f}" width="{width:g}" '
+        f'height="{height:.1f}"/>'
+    )
 
 
 def _draw_time(frame: Frame, axis: TimeAxis) -> str:
@@ -174,14 +171,3 @@ def _draw_time(frame: Frame, axis: TimeAxis) -> str:
         )
         for share, anchor in places
     )
-
-
-def _cut(line: TimeLine, axis: TimeAxis, scale: _Scale) -> list[list[Point]]:
-    """The points of a line, in pieces between the values that are not known."""
-    pieces: list[list[Point]] = [[]]
-    for at, value in zip(line.times_N.tolist(), line.values_N.tolist(), strict=True):
-        if math.isfinite(value):
-            pieces[-1].append((axis.share(at), scale.share(value)))
-        else:
-            pieces.append([])
-    return [piece for piece in pieces if piece]
