@@ -143,7 +143,7 @@ def test_a_page_of_another_site_may_not_post():
         return ask(_app(), "POST", "/v1/predict", b"no image", {"origin": origin}).status
 
     assert post("http://localhost") == 400
-    assert post("http://x.example") == post("null") == 403
+    assert post("http://x.example") == post("null") == post("http://[") == 403
 
 
 def test_a_client_above_its_rate_is_told_when_to_come_again():

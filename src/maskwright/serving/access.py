@@ -14,12 +14,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from ..core.atomic import write_text
 from ..core.errors import ConfigError
+from ..core.httphost import find_hostname, is_foreign
 from ..core.textfile import read_text
 from .errors import ServingError, refuse_later
 
@@ -168,16 +168,15 @@ class Access:
         Raises:
             ServingError: 400 or 403.
         """
-        host = _find_host(request.headers.get("host", ""))
-        if self._hosts and host not in self._hosts:
+        host = request.headers.get("host", "")
+        name = find_hostname(host)
+        if self._hosts and name not in self._hosts:
             raise ServingError(
-                400, f"host {host!r} is not served here; allow it with --allow-host {host}"
+                400, f"host {name!r} is not served here; allow it with --allow-host {name}"
             )
-        origin = request.headers.get("origin")
-        own = request.headers.get("host", "")
-        if request.method in ("GET", "HEAD") or origin is None:
+        if request.method in ("GET", "HEAD"):
             return
-        if urlsplit(origin).netloc != own:
+        if is_foreign(request.headers.get("origin"), host):
             raise ServingError(403, "requests from pages of other sites are refused")
 
     def require_scope(self, request: Request, scope: str) -> None:
@@ -239,10 +238,3 @@ def _read_basic(header: str) -> str | None:
     except ValueError:
         return None
     return text.partition(":")[2] or None
-
-
-def _find_host(header: str) -> str:
-    try:
-        return urlsplit(f"//{header}").hostname or ""
-    except ValueError:
-        return header

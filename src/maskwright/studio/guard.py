@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from ..core.httphost import find_hostname, is_foreign
 from ..store.database import Database
 from ..store.people import (
     Session,
@@ -172,13 +172,12 @@ class Guard:
             StudioError: 400 or 403.
         """
         host = headers.get("host", "")
-        name = _find_hostname(host)
+        name = find_hostname(host)
         if name not in self.names and not (self.is_public and _is_address(name)):
             raise StudioError(400, f"host {host!r} is not served here; use {self.names[0]}")
         if method in ("GET", "HEAD"):
             return
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if is_foreign(headers.get("origin"), host):
             raise StudioError(403, "requests from pages of other sites are refused")
         if HEADER not in headers:
             raise StudioError(403, f"a request that changes something has the header {HEADER}")
@@ -195,10 +194,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _find_hostname(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return host
