@@ -23,7 +23,7 @@ from maskwright.serving.watch.view import View, read_columns
 from maskwright.serving.watch.watching import Watch, WatchOptions
 from maskwright.store.alarms import list_alarms, raise_alarm
 from maskwright.store.database import Database
-from maskwright.store.records import Chosen, add_records, count_records
+from maskwright.store.records import RecordFilter, add_records, count_records
 
 from .asgi import ask
 from .records import BUNDLE, make_record
@@ -191,7 +191,7 @@ def test_a_reference_grows_until_it_has_the_groups_that_are_needed(tmp_path, mon
         judge.look()
         (judged,) = judge.list_judged()
         with database.read() as connection:
-            marked = count_records(connection, Chosen(reference=True))
+            marked = count_records(connection, RecordFilter(reference=True))
         sizes.append((judged.num_reference, marked))
         state = judged.statuses[""].state if judged.statuses else None
     assert sizes[:2] == [(90, 0), (150, 150)]

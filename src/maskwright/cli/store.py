@@ -29,13 +29,13 @@ def store(
     quiet: Quiet = False,
 ) -> None:
     """Back up, restore or upgrade the store of services."""
-    from ..store.backup import BackedUp, back_up, restore, upgrade
+    from ..store.backup import Backup, back_up, restore, upgrade
     from ..store.place import find_default_store
 
     console = Console(as_json=as_json, quiet=quiet)
     where = store or find_default_store()
 
-    def tell(done: BackedUp, words: str) -> None:
+    def tell(done: Backup, words: str) -> None:
         num = sum(done.rows.values())
         console.say(f"{num:,} rows {words} {file}")
         console.result({"file": str(file), "version": done.version, "rows": dict(done.rows)})

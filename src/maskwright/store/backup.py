@@ -27,17 +27,18 @@ from .upgrades import VERSION, upgrade_tables
 SCHEMA = Schema(kind="backup of a store", version=1)
 _HEAD = "store.json"
 _AT_ONCE = 500
+_PACKED = zipfile.ZIP_DEFLATED
 
 
 @dataclass(frozen=True, slots=True)
-class BackedUp:
-    """The version of the tables, and how many rows each has."""
+class Backup:
+    """A written or restored backup: the version of the tables, and how many rows each has."""
 
     version: int
     rows: Mapping[str, int]
 
 
-def back_up(where: Path | str, file: Path, *, overwrite: bool = False) -> BackedUp:
+def back_up(where: Path | str, file: Path, *, overwrite: bool = False) -> Backup:
     """Write one state of a store of any version to a file, also while it is in use.
 
     Raises:
@@ -60,13 +61,10 @@ def back_up(where: Path | str, file: Path, *, overwrite: bool = False) -> Backed
                 archive.writestr(_HEAD, json.dumps(head))
     finally:
         database.close()
-    return BackedUp(version, rows)
+    return Backup(version, rows)
 
 
-_PACKED = zipfile.ZIP_DEFLATED
-
-
-def restore(file: Path, where: Path | str) -> BackedUp:
+def restore(file: Path, where: Path | str) -> Backup:
     """Make a store of a backup.
 
     Raises:
@@ -95,7 +93,7 @@ def restore(file: Path, where: Path | str) -> BackedUp:
         raise DataError(f"{file}: not a backup of a store ({error!r})") from error
     finally:
         database.close()
-    return BackedUp(VERSION, head["tables"])
+    return Backup(VERSION, head["tables"])
 
 
 def upgrade(where: Path | str, file: Path) -> int:

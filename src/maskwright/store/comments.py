@@ -91,14 +91,6 @@ def count_open(connection: Connection) -> dict[int, int]:
 
 
 def _to_comment(row: Row[Any]) -> Comment:
-    return Comment(
-        id=row.id,
-        item_id=row.item_id,
-        thread=row.thread,
-        rev=row.rev,
-        at_xy=None if row.x is None else (row.x, row.y),
-        text=row.text,
-        author=row.author,
-        at=row.at,
-        resolved_by=row.resolved_by,
-    )
+    values = dict(row._mapping)
+    x, y = values.pop("x"), values.pop("y")
+    return Comment(**values, at_xy=None if x is None else (x, y))

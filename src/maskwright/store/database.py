@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
@@ -139,11 +139,7 @@ def read_meta(connection: Connection, name: str) -> str | None:
 
 def write_meta(connection: Connection, name: str, value: str) -> None:
     """Set a value of the whole store."""
-    table = tables.meta
-    if read_meta(connection, name) is None:
-        connection.execute(insert(table).values(name=name, value=value))
-    else:
-        connection.execute(update(table).where(table.c.name == name).values(value=value))
+    tables.set_row(connection, tables.meta, {"name": name}, {"value": value})
 
 
 def copy_file(file: Path, to: Path) -> None:

@@ -130,14 +130,9 @@ def list_tiles(connection: Connection, item_id: int) -> TileIndex:
 
 def set_tiles(connection: Connection, item_id: int, tiles: TileIndex) -> None:
     """Set the hashes of some tiles, whose blobs are there."""
-    table = tables.tile
     for (column, row), sha in tiles.items():
-        where = (table.c.item_id == item_id) & (table.c.column == column) & (table.c.row == row)
-        done = connection.execute(update(table).where(where).values(sha=sha))
-        if not done.rowcount:
-            connection.execute(
-                insert(table).values(item_id=item_id, column=column, row=row, sha=sha)
-            )
+        key = {"item_id": item_id, "column": column, "row": row}
+        tables.set_row(connection, tables.tile, key, {"sha": sha})
 
 
 def remove_tiles(connection: Connection, item_id: int) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -44,22 +44,9 @@ class Job:
 def add_job(connection: Connection, job: Job) -> None:
     """Add a job to the end of the queue."""
     last = connection.execute(select(func.max(tables.job.c.n))).scalar_one()
-    connection.execute(
-        insert(tables.job).values(
-            id=job.id,
-            n=(last or 0) + 1,
-            owner=job.owner,
-            state=job.state,
-            document=json.dumps(job.document, sort_keys=True),
-            created=job.created,
-            ended=job.ended,
-            attempts=job.attempts,
-            done=job.done,
-            total=job.total,
-            num_failed=job.num_failed,
-            error=job.error,
-        )
-    )
+    document = json.dumps(job.document, sort_keys=True)
+    values = asdict(job) | {"n": (last or 0) + 1, "document": document}
+    connection.execute(insert(tables.job).values(**values))
 
 
 def find_job(connection: Connection, job_id: str) -> Job | None:
@@ -72,6 +59,13 @@ def list_jobs(connection: Connection) -> list[Job]:
     """All jobs, the oldest first."""
     rows = connection.execute(select(tables.job).order_by(tables.job.c.n))
     return [_to_job(row) for row in rows]
+
+
+def count_jobs(connection: Connection) -> dict[str, int]:
+    """The number of jobs in each state that some are in."""
+    table = tables.job
+    query = select(table.c.state, func.count().label("number")).group_by(table.c.state)
+    return {row.state: row.number for row in connection.execute(query)}
 
 
 def take_job(connection: Connection) -> Job | None:

@@ -44,7 +44,7 @@ def set_reference(connection: Connection, item_id: int, kind: str, rev: int) -> 
 def list_references(connection: Connection) -> list[Reference]:
     """All references, by image."""
     rows = connection.execute(select(tables.reference).order_by(tables.reference.c.item_id))
-    return [Reference(item_id=row.item_id, kind=row.kind, rev=row.rev) for row in rows]
+    return [Reference(**row._mapping) for row in rows]
 
 
 def set_score(
@@ -74,9 +74,7 @@ def list_scores(connection: Connection) -> Iterator[Score]:
     table = tables.score
     for row in connection.execute(select(table).order_by(table.c.at, table.c.item_id)):
         counts = {name: np.array(rows) for name, rows in json.loads(row.counts).items()}
-        yield Score(
-            item_id=row.item_id, kind=row.kind, person=row.person, at=row.at, counts=counts
-        )
+        yield Score(**{**row._mapping, "counts": counts})
 
 
 def remove_judgements(connection: Connection, item_id: int) -> None:

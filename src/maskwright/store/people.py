@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from . import tables
 
@@ -28,15 +27,15 @@ class Session:
 
 def list_users(connection: Connection) -> Iterator[User]:
     """All users, by name."""
-    rows = connection.execute(select(tables.user).order_by(tables.user.c.name))
-    yield from map(_to_user, rows)
+    for row in connection.execute(select(tables.user).order_by(tables.user.c.name)):
+        yield User(**row._mapping)
 
 
 def find_user(connection: Connection, name: str) -> User | None:
     """One user by name."""
     query = select(tables.user).where(tables.user.c.name == name)
     row = connection.execute(query).one_or_none()
-    return None if row is None else _to_user(row)
+    return None if row is None else User(**row._mapping)
 
 
 def has_users(connection: Connection) -> bool:
@@ -46,11 +45,8 @@ def has_users(connection: Connection) -> bool:
 
 def set_user(connection: Connection, user: User) -> None:
     """Add a user, or change one and end the sessions of that user."""
-    table = tables.user
     values = {"role": user.role, "password_hash": user.password_hash}
-    done = connection.execute(update(table).where(table.c.name == user.name).values(**values))
-    if not done.rowcount:
-        connection.execute(insert(table).values(name=user.name, **values))
+    tables.set_row(connection, tables.user, {"name": user.name}, values)
     connection.execute(delete(tables.session).where(tables.session.c.user == user.name))
 
 
@@ -74,7 +70,3 @@ def find_session(connection: Connection, sha: str, *, now: float) -> Session | N
 def end_session(connection: Connection, sha: str) -> None:
     """Let a browser out."""
     connection.execute(delete(tables.session).where(tables.session.c.sha == sha))
-
-
-def _to_user(row: Row[Any]) -> User:
-    return User(name=row.name, role=row.role, password_hash=row.password_hash)

@@ -5,7 +5,7 @@ The first images of a Bundle are its reference, with which later ones are compar
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
@@ -43,12 +43,12 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class RecordFilter:
     """Which records: those of a Bundle and of a scope, where given, from `since` to `until`.
 
     A scope is a source, or what stands before a `/` in several. `after` chooses those with a
-    larger number, `reference` those of the reference or the others, `scored` those with truth,
-    and `kept` those with files.
+    larger number, `reference` those of the reference or the others, `scored` those with truth
+    or without it, and `kept` those with files.
     """
 
     bundle: str | None = None
@@ -57,11 +57,11 @@ class Chosen:
     until: float | None = None
     after: int | None = None
     reference: bool | None = None
-    scored: bool = False
+    scored: bool | None = None
     kept: bool = False
 
 
-EVERY = Chosen()
+EVERY = RecordFilter()
 
 
 def add_records(connection: Connection, records: Iterable[Record]) -> None:
@@ -72,21 +72,23 @@ def add_records(connection: Connection, records: Iterable[Record]) -> None:
 
 
 def list_records(
-    connection: Connection, chosen: Chosen = EVERY, *, oldest: int | None = None
+    connection: Connection, chosen: RecordFilter = EVERY, *, oldest: int | None = None
 ) -> list[Record]:
     """The records in the order in which they came; so many of them, where given."""
     query = _choose(select(tables.record), chosen).order_by(tables.record.c.n).limit(oldest)
     return [_to_record(row) for row in connection.execute(query)]
 
 
-def list_uncertain(connection: Connection, chosen: Chosen, most: int) -> list[Record]:
-    """The records of the least confidence, those first."""
+def list_uncertain(
+    connection: Connection, chosen: RecordFilter, most: int | None = None
+) -> list[Record]:
+    """The records in the order of their uncertainty; only the `most` uncertain, where given."""
     table = tables.record
     query = _choose(select(table), chosen).order_by(table.c.uncertainty.desc()).limit(most)
     return [_to_record(row) for row in connection.execute(query)]
 
 
-def count_records(connection: Connection, chosen: Chosen = EVERY) -> int:
+def count_records(connection: Connection, chosen: RecordFilter = EVERY) -> int:
     """How many there are."""
     query = _choose(select(func.count()).select_from(tables.record), chosen)
     return int(connection.execute(query).scalar_one())
@@ -158,7 +160,7 @@ def forget_records(connection: Connection, before: float) -> list[str]:
     return names
 
 
-def _choose(query: Select[Any], chosen: Chosen) -> Select[Any]:
+def _choose(query: Select[Any], chosen: RecordFilter) -> Select[Any]:
     table = tables.record.c
     if chosen.bundle is not None:
         query = query.where(table.bundle == chosen.bundle)
@@ -173,37 +175,25 @@ def _choose(query: Select[Any], chosen: Chosen) -> Select[Any]:
         query = query.where(table.n > chosen.after)
     if chosen.reference is not None:
         query = query.where(table.is_reference.is_(chosen.reference))
-    if chosen.scored:
-        query = query.where(table.score.is_not(None))
+    if chosen.scored is not None:
+        has_score = table.score.is_not(None)
+        query = query.where(has_score if chosen.scored else ~has_score)
     return query.where(table.image != "") if chosen.kept else query
 
 
 def _to_row(record: Record) -> dict[str, object]:
-    return {
-        "at": record.at,
-        "model": record.model,
-        "version": record.version,
-        "bundle": record.bundle,
-        "source": record.source,
-        "key": record.key,
-        "seconds": record.seconds,
-        "engine_s": record.engine_s,
-        "num_px": record.num_px,
-        "uncertainty": record.uncertainty,
+    """The columns of a new row; the database gives its number."""
+    values = asdict(record) | {
         "families": json.dumps(record.families, allow_nan=False, separators=(",", ":")),
-        "image": record.image,
-        "is_reference": record.is_reference,
         "score": None if record.score is None else json.dumps(record.score),
     }
+    del values["n"]
+    return values
 
 
 def _to_record(row: Row[Any]) -> Record:
-    values = dict(row._mapping)
-    score = values["score"]
-    return Record(
-        **values
-        | {
-            "families": json.loads(values["families"]),
-            "score": None if score is None else json.loads(score),
-        }
-    )
+    values = {
+        "families": json.loads(row.families),
+        "score": None if row.score is None else json.loads(row.score),
+    }
+    return Record(**{**row._mapping, **values})

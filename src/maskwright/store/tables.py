@@ -4,9 +4,12 @@ Tiles are stored by the SHA-256 of their pixels, in the database and not as file
 makes an edit and all its tiles durable together, and no half of it can exist.
 """
 
+from collections.abc import Mapping
+
 from sqlalchemy import (
     Boolean,
     Column,
+    Connection,
     Float,
     ForeignKey,
     Index,
@@ -16,6 +19,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    insert,
+    update,
 )
 
 metadata = MetaData()
@@ -230,3 +235,13 @@ delivery = Table(
     Column("error", Text, nullable=False),
 )
 """An alarm to send by one channel; those that are `dead` were given up, with the last error."""
+
+
+Row = Mapping[str, object]
+
+
+def set_row(connection: Connection, table: Table, key: Row, values: Row) -> None:
+    """Set the values of the row of this key, or add it; both are by name of the column."""
+    match = [table.c[name] == value for name, value in key.items()]
+    if not connection.execute(update(table).where(*match).values(**values)).rowcount:
+        connection.execute(insert(table).values(**key, **values))

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select
 
 from ..core.versioned import Document
 from . import tables
@@ -32,7 +32,8 @@ def read_windows(connection: Connection, spans: Iterable[Span]) -> dict[Span, Do
     table = tables.window.c
     found = {}
     for span in spans:
-        row = connection.execute(select(table.document).where(*_match(span))).one_or_none()
+        match = [table[name] == value for name, value in asdict(span).items()]
+        row = connection.execute(select(table.document).where(*match)).one_or_none()
         if row is not None:
             found[span] = json.loads(row.document)
     return found
@@ -42,9 +43,7 @@ def write_windows(connection: Connection, windows: Documents) -> None:
     """Set the windows of some spans."""
     for span, document in windows.items():
         text = json.dumps(document, allow_nan=False, separators=(",", ":"))
-        query = update(tables.window).where(*_match(span)).values(document=text)
-        if not connection.execute(query).rowcount:
-            connection.execute(insert(tables.window).values(document=text, **_to_row(span)))
+        tables.set_row(connection, tables.window, asdict(span), {"document": text})
 
 
 def list_windows(
@@ -62,25 +61,12 @@ def list_windows(
     if length is not None:
         query = query.where(table.length == length)
     for row in connection.execute(query):
-        span = Span(row.start, row.length, row.model, row.bundle, row.source)
-        yield span, json.loads(row.document)
+        values = dict(row._mapping)
+        document = json.loads(values.pop("document"))
+        yield Span(**values), document
 
 
 def remove_windows(connection: Connection, *, before: float, length: int) -> None:
     """Remove the windows of one length that begin before a time."""
     table = tables.window
     connection.execute(delete(table).where(table.c.start < before, table.c.length == length))
-
-
-def _match(span: Span) -> list[Any]:
-    return [tables.window.c[name] == value for name, value in _to_row(span).items()]
-
-
-def _to_row(span: Span) -> dict[str, object]:
-    return {
-        "start": span.start,
-        "length": span.length,
-        "model": span.model,
-        "bundle": span.bundle,
-        "source": span.source,
-    }

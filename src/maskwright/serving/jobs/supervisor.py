@@ -31,6 +31,7 @@ from ...store.jobs import (
     Job,
     add_job,
     change_job,
+    count_jobs,
     find_job,
     list_jobs,
     remove_job,
@@ -188,7 +189,7 @@ class Jobs:
         )
 
         def add(connection: Connection) -> None:
-            if len(list_jobs(connection)) >= _MOST_JOBS:
+            if sum(count_jobs(connection).values()) >= _MOST_JOBS:
                 raise refuse_later(429, f"{_MOST_JOBS:,} jobs are kept; delete some", 60)
             add_job(connection, job)
 
@@ -198,22 +199,12 @@ class Jobs:
 
     async def find(self, job_id: str) -> Job | None:
         """A job as it is now."""
-
-        def find() -> Job | None:
-            with self._database.read() as connection:
-                return find_job(connection, job_id)
-
-        job = await asyncio.to_thread(find)
+        job = await self._read(partial(find_job, job_id=job_id))
         return None if job is None else self._add_progress(job)
 
     async def list(self) -> list[Job]:
         """All jobs, the oldest first."""
-
-        def find() -> list[Job]:
-            with self._database.read() as connection:
-                return list_jobs(connection)
-
-        return [self._add_progress(job) for job in await asyncio.to_thread(find)]
+        return [self._add_progress(job) for job in await self._read(list_jobs)]
 
     def _add_progress(self, job: Job) -> Job:
         done, total = self._progress.get(job.id, (job.done, job.total))
@@ -252,8 +243,14 @@ class Jobs:
 
     async def count_states(self) -> dict[str, int]:
         """How many jobs are in each state."""
-        states = [job.state for job in await self.list()]
-        return {state: states.count(state) for state in sorted(set(states))}
+        return await self._read(count_jobs)
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        def read() -> T:
+            with self._database.read() as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(read)
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
         def write() -> T:

@@ -6,7 +6,8 @@ raises and one sends each; they should have the same alarms.yaml.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from ...core.observation import TITLES
@@ -30,13 +31,13 @@ from ...store.alarms import (
 )
 from ...store.database import Connection, Database
 from ...store.records import (
-    Chosen,
+    RecordFilter,
     list_bundles,
     list_last_times,
     list_records,
     list_uncertain,
 )
-from ...store.windows import MINUTE_S, Span, list_windows
+from ...store.windows import MINUTE_S, list_windows
 from .accuracy import NUM_REFERENCE, judge_losses
 from .alarmfile import AlarmFile
 from .channels import describe_alarm, send
@@ -57,8 +58,6 @@ class Alarmist:
         self._database = database
         self._file = file
         self._channels = {channel.title: channel for channel in file.channels}
-        with database.read() as connection:
-            self._open = list_open_topics(connection)
 
     def report(self, judged: Judged, before: Statuses) -> None:
         """Raise and end the alarms of one Bundle, by the states of its scopes."""
@@ -80,24 +79,25 @@ class Alarmist:
             since = (now - _LOOK_BACK_S) // MINUTE_S * MINUTE_S
             recent = _read_recent(connection, since)
             last = list_last_times(connection) if self._file.silence_s else []
+        findings: list[_Finding] = []
         for (model, bundle), window in recent.items():
-            for kind, problem in self._judge_window(window):
-                title = f"{problem[0]}: {model}"
-                self._settle(f"{kind} {bundle}", title, problem[1], bundle, "")
+            findings += self._judge_window(model, bundle, window)
         for (model, bundle, source), at in last:
             quiet_s = now - at
             limit_s = self._file.silence_s or 0.0
             text = f"no image for {quiet_s / 60:.0f} minutes" if quiet_s > limit_s else ""
-            title = f"{source or model} is silent"
-            self._settle(f"silence {bundle} {source}", title, text, bundle, source)
+            topic, title = f"silence {bundle} {source}", f"{source or model} is silent"
+            findings.append(_Finding(topic, title, text, bundle, source))
+        self._settle(findings)
 
     def check_truth(self) -> None:
         """Raise the alarm of a loss that has risen: the one that may wake somebody."""
         with self._database.read() as connection:
             scored = {
-                (model, bundle): list_records(connection, Chosen(bundle=bundle, scored=True))
-                for model, bundle in list_bundles(connection)
+                named: list_records(connection, RecordFilter(bundle=named[1], scored=True))
+                for named in list_bundles(connection)
             }
+        findings: list[_Finding] = []
         for (model, bundle), records in scored.items():
             risk = judge_losses(records)
             text = ""
@@ -106,7 +106,9 @@ class Alarmist:
                     f"mean IoU by truth {1 - risk.current:.3f}, of the first "
                     f"{NUM_REFERENCE} images with truth {1 - risk.reference:.3f}"
                 )
-            self._settle(f"loss {bundle}", f"{model} is less accurate", text, bundle, "")
+            title = f"{model} is less accurate"
+            findings.append(_Finding(f"loss {bundle}", title, text, bundle))
+        self._settle(findings)
 
     def deliver(self) -> None:
         """Send what is due."""
@@ -122,28 +124,32 @@ class Alarmist:
                     connection, one.n, **_settle_delivery(one, reason, is_final=is_final)
                 )
 
-    def _judge_window(self, window: Window) -> Iterator[tuple[str, tuple[str, str]]]:
-        """Each kind of alarm with its title and its text, "" where all is well."""
+    def _judge_window(self, model: str, bundle: str, window: Window) -> Iterator["_Finding"]:
+        """What the requests of ten minutes say of failures and of time."""
         num = window.num + window.failed
         if num < _LEAST_REQUESTS:
             return
         if self._file.failed_share is not None:
             share = window.failed / num
             text = f"{format_unit(share, 'share')} of {num:,} requests in ten minutes failed"
-            yield "failed", ("Requests fail", text if share > self._file.failed_share else "")
+            text = text if share > self._file.failed_share else ""
+            yield _Finding(f"failed {bundle}", f"Requests fail: {model}", text, bundle)
         if self._file.seconds is not None and window.num:
             p95 = window.find_quantile(0.95)
             text = f"95 % within {format_unit(p95, 'seconds')}, in ten minutes"
-            yield "seconds", ("Requests are slow", text if p95 > self._file.seconds else "")
+            text = text if p95 > self._file.seconds else ""
+            yield _Finding(f"seconds {bundle}", f"Requests are slow: {model}", text, bundle)
 
-    def _settle(self, topic: str, title: str, text: str, bundle: str, scope: str) -> None:
-        """Raise an alarm of the server where there is a text, else end it."""
-        if text and topic not in self._open:
-            self._open.add(topic)
-            self._raise(topic, ALARM, {"title": title, "text": text}, bundle, scope)
-        elif not text and topic in self._open:
-            self._open.discard(topic)
-            self._end(topic)
+    def _settle(self, findings: Iterable["_Finding"]) -> None:
+        """Raise the alarms that are not open yet, and end those whose cause is over."""
+        with self._database.read() as connection:
+            already = list_open_topics(connection)
+        for one in findings:
+            if one.text and one.topic not in already:
+                document = {"title": one.title, "text": one.text}
+                self._raise(one.topic, ALARM, document, one.bundle, one.scope)
+            elif not one.text and one.topic in already:
+                self._end(one.topic)
 
     def _raise(
         self, topic: str, level: str, document: Mapping[str, object], bundle: str, scope: str
@@ -174,6 +180,16 @@ class Alarmist:
         return send(channel, describe_alarm(alarm, self._file.link.rstrip("/")))
 
 
+class _Finding(NamedTuple):
+    """What a check says of one topic; `text` is "" where all is well."""
+
+    topic: str
+    title: str
+    text: str
+    bundle: str
+    scope: str = ""
+
+
 def _settle_delivery(one: Delivery, reason: str, *, is_final: bool) -> Mapping[str, object]:
     """The columns of a delivery after an attempt."""
     if not reason:
@@ -187,8 +203,7 @@ def _settle_delivery(one: Delivery, reason: str, *, is_final: bool) -> Mapping[s
 def _read_recent(connection: Connection, since: float) -> dict[tuple[str, str], Window]:
     """The sums of each model and Bundle since a time."""
     found: dict[tuple[str, str], list[Window]] = {}
-    spans: Iterator[tuple[Span, Mapping[str, object]]] = list_windows(connection, since=since)
-    for span, document in spans:
+    for span, document in list_windows(connection, since=since):
         window = Window.from_json(document, where="the store")
         found.setdefault((span.model, span.bundle), []).append(window)
     return {key: add_windows(windows) for key, windows in found.items()}
@@ -197,18 +212,15 @@ def _read_recent(connection: Connection, since: float) -> dict[tuple[str, str], 
 def _describe_drift(judged: Judged, status: Status) -> dict[str, object]:
     where = f" of {status.scope}" if status.scope else ""
     what = "have changed" if status.state == ALARM else "may be changing"
-    families: Sequence[str] = () if status.change is None else status.change.families
-    named = [TITLES.get(name, name) for name in families]
-    effects = (
-        []
-        if status.change is None
-        else [
+    text, change = "no family stands out yet", status.change
+    if change is not None and change.families:
+        families = ", ".join(TITLES.get(name, name) for name in change.families)
+        effects = [
             f"{each[0].name} {each[0].before:.3g} -> {each[0].after:.3g}"
-            for each in status.change.effects.values()
+            for each in change.effects.values()
             if each
         ]
-    )
-    text = "; ".join((", ".join(named), *effects)) if named else "no family stands out yet"
+        text = "; ".join((families, *effects))
     return {"title": f"The images{where} that {judged.model} sees {what}", "text": text}
 
 
@@ -216,7 +228,7 @@ def _list_examples(
     connection: Connection, bundle: str, scope: str, now: float
 ) -> list[dict[str, object]]:
     """The images of the last hour of which the model is least sure."""
-    chosen = Chosen(bundle=bundle, scope=scope, since=now - _EXAMPLES_S)
+    chosen = RecordFilter(bundle=bundle, scope=scope, since=now - _EXAMPLES_S)
     return [
         {
             "key": record.key,

@@ -10,8 +10,8 @@ from ...monitoring.monitor import Status
 from ...store.alarms import Alarm, Delivery, list_alarms, list_dead
 from ...store.database import Database
 from ...store.records import (
-    Chosen,
     Record,
+    RecordFilter,
     list_bundles,
     list_records,
     list_sources,
@@ -71,7 +71,7 @@ def gather_figures(database: Database, judge: Judge, query: Mapping[str, str]) -
         alarms = list_alarms(
             connection, most=MOST_ALARMS, since=now - LENGTHS[view.length].seconds
         )
-        kept = Chosen(
+        kept = RecordFilter(
             bundle=view.bundle, scope=view.scope, since=view.start, until=view.end, kept=True
         )
         worst = list_uncertain(connection, kept, MOST_IMAGES)

@@ -18,8 +18,8 @@ from ...monitoring.monitor import Monitor, Status
 from ...monitoring.saved import restore_state, save_state
 from ...store.database import Database, read_meta, write_meta
 from ...store.records import (
-    Chosen,
     Record,
+    RecordFilter,
     count_records,
     list_bundles,
     list_records,
@@ -66,7 +66,7 @@ class Judge:
     def __init__(
         self,
         database: Database,
-        report: Callable[[Judged, Statuses], None] = lambda _judged, _before: None,
+        report: Callable[[Judged, Statuses], None] | None = None,
     ) -> None:
         self._database = database
         self._report = report
@@ -86,7 +86,8 @@ class Judge:
             for judged in known.values():
                 before = judged.statuses
                 self._look_at(judged)
-                self._report(judged, before)
+                if self._report is not None:
+                    self._report(judged, before)
             self._judged = known
 
     def save(self) -> None:
@@ -120,13 +121,13 @@ class Judge:
 
         One that has too few groups starts again with a larger reference.
         """
-        chosen = Chosen(bundle=judged.bundle, reference=True)
+        chosen = RecordFilter(bundle=judged.bundle, reference=True)
         with self._database.read() as connection:
             there = count_records(connection, chosen)
             wanted = max(FIRST_REFERENCE, there)
             if judged.monitor is not None:
                 wanted = min(round(_GROWTH * there), _MOST_REFERENCE)
-            num_all = count_records(connection, Chosen(bundle=judged.bundle))
+            num_all = count_records(connection, RecordFilter(bundle=judged.bundle))
         judged.num_reference = there or min(num_all, FIRST_REFERENCE)
         if num_all < wanted or (judged.monitor is not None and there == wanted):
             return False
@@ -147,7 +148,7 @@ class Judge:
         return True
 
     def _read_new(self, judged: Judged) -> list[Record]:
-        chosen = Chosen(bundle=judged.bundle, reference=False, after=judged.last_n)
+        chosen = RecordFilter(bundle=judged.bundle, reference=False, after=judged.last_n)
         with self._database.read() as connection:
             return list_records(connection, chosen, oldest=_MOST_ROWS)
 

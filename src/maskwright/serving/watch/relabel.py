@@ -13,9 +13,10 @@ queue.csv                      key, source, time, confidence, and why it is here
 import hashlib
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image
@@ -29,7 +30,7 @@ from ...data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from ...pages.csvfile import write_rows
 from ...store.alarms import Alarm, list_alarms
 from ...store.database import Database
-from ...store.records import Chosen, Record, list_bundles, list_uncertain
+from ...store.records import Record, RecordFilter, list_bundles, list_uncertain
 from .keeper import to_map
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -57,10 +58,11 @@ def write_relabel(database: Database, kept: Path, out: Path, most: int) -> list[
         raise OutputError(f"{out}: is there already; name another folder")
     with database.read() as connection:
         bundles = list_bundles(connection)
-        chosen = Chosen(bundle=bundles[0][1] if bundles else "", kept=True, scored=False)
-        records = list_uncertain(connection, chosen, most=1_000_000)
+        bundle = bundles[0][1] if bundles else ""
+        chosen = RecordFilter(bundle=bundle, kept=True, scored=False)
+        records = list_uncertain(connection, chosen)
         alarms = list_alarms(connection, most=_MOST_ALARMS)
-    there = [r for r in records if r.score is None and (kept / r.image).is_file()]
+    there = [record for record in records if (kept / record.image).is_file()]
     if not there:
         raise DataError(
             f"{kept}: no image of the Bundle that answered last is kept here; serve with "
@@ -69,10 +71,10 @@ def write_relabel(database: Database, kept: Path, out: Path, most: int) -> list[
     drifting = [alarm for alarm in alarms if alarm.topic.startswith("drift ")]
     queue = [_queue(record, drifting) for record in there]
     queue.sort(key=lambda one: (one.reason != DRIFT, -one.record.uncertainty))
-    chosen_first = _leave_out_repeated(queue, kept, most)
+    first = list(islice(_leave_out_repeated(queue, kept), most))
     with new_folder(out) as folder:
-        _write(chosen_first, kept, folder)
-    return chosen_first
+        _write(first, kept, folder)
+    return first
 
 
 def _queue(record: Record, alarms: Sequence[Alarm]) -> Queued:
@@ -88,16 +90,14 @@ def _make_plain(name: str) -> str:
     return name if _PLAIN.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def _leave_out_repeated(queue: Sequence[Queued], kept: Path, most: int) -> list[Queued]:
-    """The first images whose files and keys differ."""
-    chosen: list[Queued] = []
+def _leave_out_repeated(queue: Sequence[Queued], kept: Path) -> Iterator[Queued]:
+    """The images whose files and keys differ from those of the images before them."""
     seen: set[object] = set()
     for one in queue:
         content = hashlib.sha256((kept / one.record.image).read_bytes()).digest()
-        if len(chosen) < most and not seen & {content, one.key}:
-            chosen.append(one)
+        if not seen & {content, one.key}:
+            yield one
             seen |= {content, one.key}
-    return chosen
 
 
 def _write(queue: Sequence[Queued], kept: Path, out: Path) -> None:
