@@ -1,6 +1,5 @@
 """`maskwright serve`: answer requests over HTTP with one model or several."""
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -87,15 +86,12 @@ Grace = Annotated[
     float,
     typer.Option(metavar="SECONDS", help="Then finish what is in work for so long.", min=0),
 ]
-
-
 Retain = Annotated[str, typer.Option(metavar="TIME", help="Keep rows for so long.")]
 Keep = Annotated[
     str | None,
     typer.Option(metavar="SHARE", help="Keep this share of the images, unsure ones: 1%."),
 ]
 KeepQuota = Annotated[int, typer.Option(metavar="GIB", help="Disk of kept images.", min=1)]
-
 Alarms = Annotated[
     Path | None, typer.Option(metavar="FILE", help="alarms.yaml: who is told of what.")
 ]
@@ -157,10 +153,11 @@ def serve(
     access = _open_access(host, token_file, allow_host, rate=rate, admin=admin)
     how: _How = {"engine": engine, "trust": trust, "threads": threads, "precision": precision}
     options = ServeOptions(
-        host=host, port=port, tls=_pair(certificate, key), drain_s=drain, grace_s=grace
-    )
-    options = replace(
-        options,
+        host=host,
+        port=port,
+        tls=_pair(certificate, key),
+        drain_s=drain,
+        grace_s=grace,
         limits=_limit(max_body, max_pixels, queue, timeout),
         swap_from=swap_from,
         jobs=_choose_jobs(jobs, job_quota, job_keep, job_workers),
@@ -206,13 +203,12 @@ def _choose_kept(
     share: str | None, folder: Path | None, quota_gib: int
 ) -> "KeepOptions | None":
     """Which images are kept, and where; None for none."""
-    from ..core.files import find_state_folder
-    from ..serving.watch.keeper import KeepOptions
+    from ..serving.watch.keeper import KeepOptions, find_kept_folder
 
     if share is None:
         return None
     return KeepOptions(
-        folder=folder or find_state_folder() / "kept",
+        folder=folder or find_kept_folder(),
         share=parse_share(share, option="--keep"),
         quota_bytes=quota_gib << 30,
     )

@@ -110,14 +110,14 @@ def _show_dashboard(
 def _relabel(
     console: Console, store: str | None, kept: Path | None, out: Path, most: int
 ) -> None:
-    from ..core.files import find_state_folder
+    from ..serving.watch.keeper import find_kept_folder
     from ..serving.watch.relabel import DRIFT, write_relabel
     from ..store.database import Database
     from ..store.place import find_default_store
 
     database = Database.open(store or find_default_store())
     try:
-        queue = write_relabel(database, kept or find_state_folder() / "kept", out, most)
+        queue = write_relabel(database, kept or find_kept_folder(), out, most)
     finally:
         database.close()
     num_drifting = sum(one.reason == DRIFT for one in queue)

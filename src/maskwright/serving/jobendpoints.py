@@ -19,7 +19,7 @@ from .errors import ServingError, refuse_later
 from .jobs.folder import RESULTS, UPLOAD, count_bytes, find_result, list_results, stream_zip
 from .jobs.request import FOLDER, JobRequest, find_kind, require_content, require_name
 from .jobs.supervisor import Jobs
-from .predicting import KEY
+from .predicting import find_canary_key
 from .receiving import receive_file, require_length
 from .responses import answer_json
 from .service import Service
@@ -57,7 +57,7 @@ async def submit(service: Service, request: Request) -> Response:
             "send the file as the body: curl -X POST -T a.tif '.../v1/jobs?name=a.tif'",
         )
     name = require_name(request.query_params.get("name", ""))
-    key = request.headers.get(KEY) or (request.client.host if request.client else "")
+    key = find_canary_key(request)
     model, number = (request.query_params.get(n) for n in ("model", "version"))
     version = service.models.choose(model, number, key)
     wanted = JobRequest.from_query(

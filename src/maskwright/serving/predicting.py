@@ -129,11 +129,16 @@ async def predict(service: Service, request: Request) -> Response:
             refine=options.refine,
             timeout_s=options.timeout_s,
         )
-        key = request.headers.get(KEY) or (request.client.host if request.client else "")
+        key = find_canary_key(request)
         with service.models.choose(options.model, options.version, key).lease() as version:
             origin = Origin.of_request(request, request.state.number)
             work = service.predict(version, task, upload.content, origin)
             return _answer(version, await run_unless_gone(request, work))
+
+
+def find_canary_key(request: Request) -> str:
+    """What a canary keeps together: the key that a client sends, else its address."""
+    return request.headers.get(KEY) or (request.client.host if request.client else "")
 
 
 def _read_options(service: Service, request: Request, upload: Upload) -> PredictionOptions:

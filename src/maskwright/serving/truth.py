@@ -15,6 +15,7 @@ from ..store.records import Record, find_records, set_score
 from .errors import ServingError
 from .messages import SCORE, Task
 from .receiving import expect_bytes, read_upload
+from .responses import answer_json
 from .service import Service
 from .watch.keeper import to_map
 from .watch.watching import Watch, require_watch
@@ -53,9 +54,7 @@ async def add_truth(service: Service, request: Request) -> Response:
             set_score(connection, record.n, counts)
 
     await asyncio.to_thread(note)
-    return Response(
-        json.dumps(_describe(record, counts)).encode(), media_type="application/json"
-    )
+    return answer_json(_describe(record, counts))
 
 
 def _find_map(watch: Watch, key: str, model: str | None) -> tuple[Record, bytes]:

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import time
-from importlib.resources import files
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
@@ -11,7 +10,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from ..store.alarms import acknowledge
 from .access import ADMIN
 from .errors import ServingError
-from .page import answer_page
+from .page import answer_page, read_asset
 from .service import Service
 from .watch.dashboard import render_dashboard
 from .watch.figures import gather_figures
@@ -27,10 +26,10 @@ async def show_dashboard(service: Service, request: Request) -> Response:
     figures = await asyncio.to_thread(
         gather_figures, watch.database, watch.judge, dict(request.query_params)
     )
-    script = _read("dashboard.js")
+    script = read_asset("watch/dashboard.js")
     page = render_dashboard(
         figures,
-        style=_read("dashboard.css"),
+        style=read_asset("watch/dashboard.css"),
         script=script,
         may_operate=service.access.has_scope(request, ADMIN),
         facts=watch.describe(),
@@ -66,7 +65,3 @@ async def send_picture(service: Service, request: Request) -> Response:
 async def lead_to_dashboard(_service: Service, _request: Request) -> Response:
     """From the address alone to the page."""
     return RedirectResponse("watch", 303)
-
-
-def _read(name: str) -> str:
-    return files(__package__).joinpath("watch", name).read_text(encoding="utf-8")

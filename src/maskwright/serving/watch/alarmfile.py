@@ -29,7 +29,7 @@ from ...core.duration import budget_seconds
 from ...core.errors import ConfigError
 from ...core.strictmodel import StrictModel
 from ...core.versioned import Schema
-from ...core.yamlfile import read_yaml, validate_yaml
+from ...core.yamlfile import name_line, read_yaml, validate_yaml
 
 SCHEMA = Schema(kind="alarms.yaml", version=1, unversioned=1, error=ConfigError, key="version")
 
@@ -135,11 +135,11 @@ def read_alarm_file(path: Path) -> AlarmFile:
     """Read the file.
 
     Raises:
-        ConfigError: Not such a file; the message names the key.
+        ConfigError: Not such a file; the message names the line and the key.
         DataError: It cannot be read.
     """
     document = SCHEMA.read(read_yaml(path), where=str(path))
     found = validate_yaml(document, AlarmFile, path=path)
-    if found.silence is not None:
-        budget_seconds(found.silence, option=f"{path}: silence")
+    with name_line(path, ("silence",)):
+        budget_seconds(found.silence, option="silence")
     return found

@@ -4,7 +4,7 @@ Everything is rendered here; the page asks for nothing but itself, once a minute
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ...core.observation import TITLES
 from ...monitoring.groups import MIN_GROUPS
 from ...monitoring.monitor import Status
+from ...monitoring.reference import list_scopes
 from ...pages.markup import render_code, render_table
 from ...pages.page import Section, render_opening, render_page, render_tile
 from ...pages.text import DASH, format_count, format_share
@@ -35,14 +36,6 @@ _STATES = {
     "ok": "all is well",
     "warning": "something may change",
     "alarm": "the images have changed",
-}
-_SPANS = {
-    "1h": "1 hour",
-    "6h": "6 hours",
-    "24h": "24 hours",
-    "7d": "7 days",
-    "30d": "30 days",
-    "1y": "1 year",
 }
 _MOST_CLASSES = 24
 
@@ -106,9 +99,9 @@ def _render_form(figures: Figures) -> str:
         return f'<label>{title} <select name="{name}">{options}</select></label>'
 
     view = figures.view
-    spans = [(name, _SPANS[name]) for name in LENGTHS]
+    spans = [(name, length.title) for name, length in LENGTHS.items()]
     bundles = [(bundle, f"{model} {bundle[:8]}") for model, bundle in figures.bundles]
-    scopes = sorted({p for s in figures.sources for p in _list_parents(s)} | {view.scope})
+    scopes = sorted({view.scope}.union(*map(list_scopes, figures.sources)))
     sources = [(scope, scope or "all") for scope in scopes]
     return (
         f'<form class="bar" method="get" action="watch">'
@@ -119,19 +112,13 @@ def _render_form(figures: Figures) -> str:
     )
 
 
-def _list_parents(source: str) -> Iterator[str]:
-    """A source and what stands before each `/` in it."""
-    parts = source.split("/")
-    yield from ("/".join(parts[: end + 1]) for end in range(len(parts)))
-
-
 def _list_tiles(figures: Figures) -> list[str]:
     total, status, accuracy = figures.columns.total, figures.status, figures.accuracy
     requests = total.num + total.failed
     p50, p95 = (total.find_quantile(share) for share in (0.5, 0.95))
     confidence = total.average("confidence").get("mean", math.nan)
     state = "learning" if status is None else status.state
-    span = f"in {_SPANS[figures.view.length]}"
+    span = f"in {LENGTHS[figures.view.length].title}"
     first = (
         f'<div class="tile state {state}">State<b>{_STATES[state]}</b>'
         f"<small>{escape(_explain_state(figures))}</small></div>"
@@ -144,21 +131,21 @@ def _list_tiles(figures: Figures) -> list[str]:
             format_share(total.failed / requests if requests else math.nan),
             f"{total.failed:,} of {requests:,} requests",
         ),
-        render_tile("95 % within", _seconds(p95), f"half within {_seconds(p50)}"),
+        render_tile("95 % within", _format_seconds(p95), f"half within {_format_seconds(p50)}"),
         render_tile("Mean confidence", format_share(confidence), span),
         *(
-            [render_tile("Mean IoU", format_share(accuracy.mean), _count_truths(accuracy))]
+            [render_tile("Mean IoU", format_share(accuracy.mean), _describe_truths(accuracy))]
             if accuracy is not None
             else []
         ),
     ]
 
 
-def _count_truths(accuracy: Accuracy) -> str:
+def _describe_truths(accuracy: Accuracy) -> str:
     return f"of {format_count(accuracy.num_images, 'image')} with truth"
 
 
-def _seconds(seconds: float) -> str:
+def _format_seconds(seconds: float) -> str:
     return DASH if math.isnan(seconds) else format_unit(seconds, "seconds")
 
 
@@ -188,9 +175,9 @@ def _list_scopes(figures: Figures) -> str:
     rows = [
         (
             escape(one.scope or "all images"),
-            _chip(one.state),
-            _meter(one.sums),
-            _meter(one.evidence),
+            _render_chip(one.state),
+            _render_meter(one.sums),
+            _render_meter(one.evidence),
             escape(", ".join(TITLES.get(f, f) for f in one.change.families))
             if one.change
             else "",
@@ -202,11 +189,11 @@ def _list_scopes(figures: Figures) -> str:
     return table + "".join(_describe_change(one) for one in statuses if one.change)
 
 
-def _chip(state: str) -> str:
+def _render_chip(state: str) -> str:
     return f'<span class="chip {state}">{escape(state)}</span>'
 
 
-def _meter(share: float) -> str:
+def _render_meter(share: float) -> str:
     percent = min(100.0, 100 * share)
     return (
         f'<span class="share"><i style="width:{percent:.0f}%"></i></span><b>{percent:.0f} %</b>'
@@ -257,7 +244,7 @@ def _draw_accuracy(figures: Figures, axis: TimeAxis) -> str:
             rows.append((escape(name), format_share(value), _format_interval(low, high)))
     table = render_table("IoU by class", ("class", "IoU", "95 % interval"), rows)
     return (
-        f'<div class="beside">{_frame("Mean IoU", _count_truths(accuracy), chart)}'
+        f'<div class="beside">{_render_figure("Mean IoU", _describe_truths(accuracy), chart)}'
         f'<div class="list">{table}</div></div>'
     )
 
@@ -296,7 +283,7 @@ def _draw_number(
     columns = figures.columns
     line = TimeLine("", _BLUE, columns.middles_N, columns.list_means(*key))
     band = figures.bands.get(key)
-    return _frame(title, note, draw_times(title, axis, [line], unit=unit, band=band))
+    return _render_figure(title, note, draw_times(title, axis, [line], unit=unit, band=band))
 
 
 def _draw_traffic(figures: Figures, axis: TimeAxis) -> str:
@@ -309,12 +296,12 @@ def _draw_traffic(figures: Figures, axis: TimeAxis) -> str:
     counts = draw_columns("Images", axis, columns.starts_N, columns.counts_2N, length=length)
     seconds = draw_times("Time of a request", axis, lines, unit="seconds")
     return (
-        f'<div class="charts">{_frame("Images", "failed requests in orange", counts)}'
-        f"{_frame('Time of a request', '', seconds)}</div>"
+        f'<div class="charts">{_render_figure("Images", "failed requests in orange", counts)}'
+        f"{_render_figure('Time of a request', '', seconds)}</div>"
     )
 
 
-def _frame(title: str, note: str, chart: str) -> str:
+def _render_figure(title: str, note: str, chart: str) -> str:
     if not chart:
         return ""
     return (
@@ -328,7 +315,7 @@ def _list_alarms(figures: Figures, *, may_operate: bool) -> str:
     rows = [
         (
             escape(str(alarm.document.get("title", alarm.topic))),
-            _chip(alarm.level if alarm.ended is None else "over"),
+            _render_chip(alarm.level if alarm.ended is None else "over"),
             _describe_time(alarm.began),
             "" if alarm.ended is None else _describe_time(alarm.ended),
             _describe_seen(alarm, may_operate=may_operate),

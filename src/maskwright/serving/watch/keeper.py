@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ...core.atomic import write_bytes
 from ...core.errors import OutputError
+from ...core.files import find_state_folder
 
 MAP, VIEW = ".map.png", ".view.jpg"
 _NUM_LAST, _NUM_FIRST = 500, 20
@@ -130,6 +131,11 @@ class Keeper:
     def _add(self, name: str, num_bytes: int) -> None:
         bisect.insort(self._names, name)
         self._sizes[name] = num_bytes
+
+
+def find_kept_folder() -> Path:
+    """The folder of kept images in the user's state folder."""
+    return find_state_folder() / "kept"
 
 
 def to_map(path: Path) -> Path:

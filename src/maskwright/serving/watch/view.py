@@ -18,17 +18,18 @@ Rows = NDArray[np.float64]
 class _Length(NamedTuple):
     """How long a view is, and each of its columns."""
 
+    title: str
     seconds: int
     column_s: int
 
 
 LENGTHS: Mapping[str, _Length] = {
-    "1h": _Length(HOUR_S, MINUTE_S),
-    "6h": _Length(6 * HOUR_S, 5 * MINUTE_S),
-    "24h": _Length(24 * HOUR_S, 15 * MINUTE_S),
-    "7d": _Length(7 * 24 * HOUR_S, 2 * HOUR_S),
-    "30d": _Length(30 * 24 * HOUR_S, 8 * HOUR_S),
-    "1y": _Length(365 * 24 * HOUR_S, 4 * 24 * HOUR_S),
+    "1h": _Length("1 hour", HOUR_S, MINUTE_S),
+    "6h": _Length("6 hours", 6 * HOUR_S, 5 * MINUTE_S),
+    "24h": _Length("24 hours", 24 * HOUR_S, 15 * MINUTE_S),
+    "7d": _Length("7 days", 7 * 24 * HOUR_S, 2 * HOUR_S),
+    "30d": _Length("30 days", 30 * 24 * HOUR_S, 8 * HOUR_S),
+    "1y": _Length("1 year", 365 * 24 * HOUR_S, 4 * 24 * HOUR_S),
 }
 DEFAULT = "24h"
 

@@ -29,8 +29,7 @@ class WatchOptions:
     """Where rows go, by a path or a URL, for how long, and which images are kept.
 
     Without `records` rows are only read: a server of models writes them, and tells people of
-    alarms. `alarms` says what is
-    an alarm beside drift, and who is told.
+    alarms. `alarms` says what is an alarm beside drift, and who is told.
     """
 
     store: Path | str
@@ -60,12 +59,11 @@ class Watch:
             self.keeper.open()
         self.database = Database.open(self._options.store)
         self._stack.callback(self.database.close)
-        self.judge = Judge(self.database)
+        alarmist = Alarmist(self.database, self._options.alarms)
+        self.judge = Judge(self.database, alarmist.report if self._options.records else None)
         self.recorder = Recorder(self.database, self._log, self.keeper)
         rounds, sending = Rounds(self._log), Rounds(self._log)  # sending waits for others
         if self._options.records:
-            alarmist = Alarmist(self.database, self._options.alarms)
-            self.judge = Judge(self.database, alarmist.report)
             self.recorder.start()
             self._stack.callback(self.recorder.stop)
             rounds.add(_FORGET_S, self._forget)
@@ -108,8 +106,9 @@ class Watch:
 
     def prepare(self, task: Task) -> Task:
         """The task with the wish for an observation, and for a class map to keep."""
-        may_keep = self.keeper is not None and task.suffix != RAW
-        above = self.keeper.above if self.keeper is not None and may_keep else None
+        above = None
+        if self.keeper is not None and task.suffix != RAW:  # bare pixels are no file
+            above = self.keeper.above
         return replace(task, observe=True, map_above=above)
 
     def add(
