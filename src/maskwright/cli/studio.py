@@ -42,8 +42,6 @@ Backup = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Copy the store to FILE, also while it runs, and end."),
 ]
-
-
 Hook = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Post to URL what is submitted, accepted and commented."),
@@ -54,8 +52,6 @@ Proposer = Annotated[
         metavar="MODEL", help="A Bundle, run or published model that proposes labels."
     ),
 ]
-
-
 Source = Annotated[
     Path | None,
     typer.Option(
@@ -68,8 +64,6 @@ OpensBrowser = Annotated[
     bool, typer.Option("--browser/--no-browser", help="Open the link in the browser.")
 ]
 Verify = Annotated[bool, typer.Option("--verify", help="Verify log and class maps, and end.")]
-
-
 Data = Annotated[
     Path, typer.Argument(metavar="DATA", help="A folder: a dataset, or images alone.")
 ]

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ..core.errors import MaskwrightError, OutputError
@@ -39,7 +40,7 @@ REVISION = Parameter(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Route:
     """One call: `role` is the least that may ask (None: everybody).
 
@@ -53,6 +54,7 @@ class Route:
     call: Call
     text: str
     body: type[Body] | None = None
+    _: KW_ONLY
     takes: str = ""
     parameters: tuple[Parameter, ...] = ()
     media: str = "application/json"
@@ -63,48 +65,11 @@ class Route:
         return re.sub(r":\w+\}", "}", self.path)
 
 
-def get(
-    path: str,
-    role: str | None,
-    call: Call,
-    text: str,
-    *,
-    parameters: tuple[Parameter, ...] = (),
-    media: str = "application/json",
-) -> Route:
-    """A call that reads."""
-    return Route(
-        method="GET",
-        path=path,
-        role=role,
-        call=call,
-        text=text,
-        parameters=parameters,
-        media=media,
-    )
+get = partial(Route, "GET")
+"""A call that reads."""
 
-
-def post(
-    path: str,
-    role: str | None,
-    call: Call,
-    text: str,
-    body: type[Body] | None = None,
-    *,
-    takes: str = "",
-    parameters: tuple[Parameter, ...] = (),
-) -> Route:
-    """A call that changes something, or may."""
-    return Route(
-        method="POST",
-        path=path,
-        role=role,
-        call=call,
-        text=text,
-        body=body,
-        takes=takes,
-        parameters=parameters,
-    )
+post = partial(Route, "POST")
+"""A call that changes something, or may."""
 
 
 def make_answer(route: Route, guard: Guard) -> Call:
