@@ -34,6 +34,10 @@ TITLES = {
 """What a family is called for people."""
 
 
+Families = Mapping[str, Mapping[str, float]]
+"""Numbers by name, in each family."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """Key and model of an image, and its numbers by name, in each family.
@@ -44,7 +48,7 @@ class Observation:
     key: str
     model: str
     source: str
-    families: Mapping[str, Mapping[str, float]]
+    families: Families
 
     def to_json(self) -> Document:
         """A line of the file."""
@@ -77,7 +81,7 @@ class Observation:
         return cls(**texts, families=families)
 
 
-def measure_uncertainty(families: Mapping[str, Mapping[str, float]]) -> float:
+def measure_uncertainty(families: Families) -> float:
     """1 - the mean confidence of an image, in [0, 1]."""
     return 1 - families["confidence"]["mean"]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from ..core.errors import DataError
+from ..core.observation import Families
 from ..core.versioned import Document, Schema
 
 SCHEMA = Schema(kind="window of observations", version=1)
@@ -30,7 +31,6 @@ class Moments(NamedTuple):
         return Moments(self.total + other.total, self.squares + other.squares)
 
 
-Families = Mapping[str, Mapping[str, float]]
 _Sums = Mapping[str, Mapping[str, Moments]]
 
 

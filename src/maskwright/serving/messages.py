@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import IO, NamedTuple, Self
 
+from ..core.observation import Families
 from ..core.versioned import Document
 
 _LENGTHS = struct.Struct("<IQ")
@@ -105,7 +106,7 @@ class Outcome:
     batch: int = 0
     release: str = ""
     verdict: tuple[str, ...] | None = None
-    families: Mapping[str, Mapping[str, float]] | None = None
+    families: Families | None = None
     class_map: bytes = b""
     view: bytes = b""
     body: bytes = b""
@@ -119,7 +120,8 @@ class Outcome:
     @classmethod
     def from_message(cls, message: Message) -> Self:
         """Undo `to_message`."""
-        document, verdict = message.head["outcome"], message.head["outcome"]["verdict"]
+        document = message.head["outcome"]
+        verdict = document["verdict"]
         ends = [*accumulate(message.head["parts"], initial=0)]
         parts = [message.body[start:end] for start, end in pairwise(ends)]
         return cls(

@@ -1,21 +1,17 @@
 """What a server learns from one prediction: its numbers, and its class map where it is kept."""
 
-from collections.abc import Mapping
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.inputspec import InputSpec
-from ...core.observation import measure_uncertainty
+from ...core.observation import Families, measure_uncertainty
 from ...inference.observe import measure_families
 from ...inference.prediction import Prediction
 from ...pages.pictures import encode_indexed_png, encode_jpeg
 
 VIEW_PX = 360
 """The longest side of the picture of a kept image."""
-
-Families = Mapping[str, Mapping[str, float]]
 
 
 def observe_prediction(
