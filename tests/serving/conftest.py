@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from maskwright.core.bundle import GRAPH, write_bundle
 from maskwright.core.graph import Graph
 from maskwright.core.trust import hash_file, remember
+from maskwright.store.database import Database
 
 
 class Answer(NamedTuple):
@@ -73,6 +74,14 @@ class Server:
         self.process.stdout.close()
         self.log.close()
         return status
+
+
+@pytest.fixture
+def database(store_place):
+    """A store, in SQLite and in PostgreSQL."""
+    opened = Database.open(store_place)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

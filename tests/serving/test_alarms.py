@@ -29,7 +29,6 @@ from maskwright.store.alarms import (
     list_due,
     raise_alarm,
 )
-from maskwright.store.database import Database
 from maskwright.store.records import add_records
 
 from .records import BUNDLE, make_record
@@ -45,13 +44,6 @@ channels:
   - {webhook: "http://127.0.0.1:9/abc", name: chat}
   - command: [/bin/light, "on"]
 """
-
-
-@pytest.fixture
-def database(store_place):
-    opened = Database.open(store_place)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -20,13 +20,6 @@ from .records import BUNDLE, make_record
 
 
 @pytest.fixture
-def database(store_place):
-    opened = Database.open(store_place)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def start(database):
     """A function: a recorder that runs, by default on the database of this test."""
     started = []

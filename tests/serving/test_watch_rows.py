@@ -16,9 +16,15 @@ from maskwright.inference.observe import choose_pixels, observe, sample_confiden
 from maskwright.inference.outputs import PredictedImage
 from maskwright.inference.predictor import open_model
 from maskwright.inference.resolution import decide
+from maskwright.pages.pictures import encode_indexed_png
+from maskwright.serving.watch.alarmist import name_drift
 from maskwright.serving.watch.keeper import MAP
+from maskwright.serving.watch.relabel import write_relabel
+from maskwright.store.alarms import raise_alarm
 from maskwright.store.database import Database
-from maskwright.store.records import list_records
+from maskwright.store.records import add_records, list_records
+
+from .records import BUNDLE, make_record
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +196,32 @@ def test_truth_that_does_not_fit_is_refused(
     assert answer.status == status, answer.body
     assert message in answer.json["error"]
     assert str(folder) not in answer.json["error"]
+
+
+def test_images_of_a_source_with_an_alarm_of_drift_come_first(database, tmp_path):
+    sources = {"sure": "yard/b", "early": "hall/a", "late": "hall/a", "doubt": "hall2"}
+    (tmp_path / "kept").mkdir()
+    rows = []
+    for n, (key, source) in enumerate(sources.items()):
+        image, drawn = tmp_path / f"kept/{key}.png", np.full((4, 4), n % 2, np.uint8)
+        cv2.imwrite(str(image), drawn)
+        content = encode_indexed_png(drawn, np.zeros((2, 3), np.uint8))
+        image.with_name(f"{key}{MAP}").write_bytes(content)
+        image.write_bytes(image.read_bytes() + key.encode())  # no two files are the same
+        rows.append(
+            make_record(n, key=key, source=source, image=image.name, uncertainty=n / 10)
+        )
+    rows.append(make_record(9, key="known", image="late.png", score=[[1, 0], [0, 1]]))
+    with database.write() as connection:
+        add_records(connection, rows)
+        raise_alarm(connection, name_drift(BUNDLE, "hall"), "alarm", {}, 2.0)
+        raise_alarm(connection, name_drift("another", ""), "alarm", {}, 0.0)
+    queue = write_relabel(database, tmp_path / "kept", tmp_path / "out", 3)
+    assert [(one.key, one.reason) for one in queue] == [
+        ("hall/a/late", "drift"),
+        ("hall2/doubt", "uncertain"),
+        ("hall/a/early", "uncertain"),
+    ]
 
 
 def test_the_relabel_queue_is_a_dataset(start_server, painted, png, tmp_path):

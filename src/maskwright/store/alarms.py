@@ -22,8 +22,8 @@ _QUIET_S = 3600.0
 class Alarm:
     """One alarm; times are in seconds since 1970, `ended` and `acknowledged` None before.
 
-    `topic` is what it is about, as `drift parts camera-1`. `document` has its title, its text,
-    examples, and whatever its kind knows.
+    `topic` is what it is about, as `silence BUNDLE camera-1`. `document` has its title, its
+    text, examples, and whatever its kind knows.
     """
 
     n: int

@@ -62,7 +62,7 @@ class Alarmist:
     def report(self, judged: Judged, before: Statuses) -> None:
         """Raise and end the alarms of one Bundle, by the states of its scopes."""
         for scope, status in judged.statuses.items():
-            topic = f"drift {judged.bundle} {scope}"
+            topic = name_drift(judged.bundle, scope)
             known = before.get(scope)
             if known is not None and known.state == status.state:
                 continue
@@ -178,6 +178,11 @@ class Alarmist:
             return "its alarm is gone", True
         channel = self._channels[one.channel]
         return send(channel, describe_alarm(alarm, self._file.link.rstrip("/")))
+
+
+def name_drift(bundle: str, scope: str) -> str:
+    """The topic of an alarm of drift."""
+    return f"drift {bundle} {scope}"
 
 
 class _Finding(NamedTuple):

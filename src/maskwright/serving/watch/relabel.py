@@ -1,8 +1,8 @@
 """Relabel queue: kept images that are worth labelling, as a dataset for `check` and the studio.
 
-Images of times with an open alarm of drift come first, then those of which the model was least
-sure; images with truth and repeated ones are left out. The masks are the predicted class maps,
-to be corrected. A key or source that is no plain name is a hash.
+Images of sources and times with an open alarm of drift come first, then those of which the
+model was least sure; images with truth and repeated ones are left out. The masks are the
+predicted class maps, to be corrected. A key or source that is no plain name is a hash.
 
 dataset.yaml                   the classes, and which Bundle drew the masks
 images/<source>/<key>.<ending>
@@ -27,10 +27,12 @@ from ...core.errors import DataError, OutputError
 from ...core.labels import ClassDef, LabelSpec
 from ...data.classes.codec import write_dataset_file
 from ...data.classes.dataset_yaml import FILE_NAME, DatasetFile
+from ...monitoring.reference import list_scopes
 from ...pages.csvfile import write_rows
 from ...store.alarms import Alarm, list_alarms
 from ...store.database import Database
 from ...store.records import Record, RecordFilter, list_bundles, list_uncertain
+from .alarmist import name_drift
 from .keeper import to_map
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -68,8 +70,7 @@ def write_relabel(database: Database, kept: Path, out: Path, most: int) -> list[
             f"{kept}: no image of the Bundle that answered last is kept here; serve with "
             f"--keep 1%, or name the folder with --keep-in"
         )
-    drifting = [alarm for alarm in alarms if alarm.topic.startswith("drift ")]
-    queue = [_queue(record, drifting) for record in there]
+    queue = [_queue(record, alarms) for record in there]
     queue.sort(key=lambda one: (one.reason != DRIFT, -one.record.uncertainty))
     first = list(islice(_leave_out_repeated(queue, kept), most))
     with new_folder(out) as folder:
@@ -80,8 +81,11 @@ def write_relabel(database: Database, kept: Path, out: Path, most: int) -> list[
 def _queue(record: Record, alarms: Sequence[Alarm]) -> Queued:
     parts = [part for part in record.source.split("/") if part]
     key = "/".join(map(_make_plain, (*parts, record.key)))
-    ends = ((alarm.began, alarm.ended or record.at) for alarm in alarms)
-    is_drifting = any(began <= record.at <= ended for began, ended in ends)
+    topics = {name_drift(record.bundle, scope) for scope in list_scopes(record.source)}
+    is_drifting = any(
+        alarm.topic in topics and alarm.began <= record.at <= (alarm.ended or record.at)
+        for alarm in alarms
+    )
     return Queued(record, key, DRIFT if is_drifting else UNCERTAIN)
 
 
