@@ -5,6 +5,14 @@ import json
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from maskwright.serving.admission import Admission
+from maskwright.serving.app import build_app
+from maskwright.serving.docs import TABLE
+from maskwright.serving.limits import Limits
+from maskwright.serving.metrics import Metrics
+from maskwright.serving.models import Models
+from maskwright.serving.service import Service
+
 
 class Reply(NamedTuple):
     status: int
@@ -14,6 +22,20 @@ class Reply(NamedTuple):
     @property
     def json(self):
         return json.loads(self.body)
+
+
+def make_app(access, *, children=(), log=lambda line: None, table=TABLE, **parts):
+    """The application of a server; `parts` are those of its Service beside the usual ones."""
+    limits = Limits()
+    service = Service(
+        models=Models(children),
+        access=access,
+        limits=limits,
+        admission=Admission(limits),
+        metrics=Metrics(),
+        **parts,
+    )
+    return build_app(service, log=log, table=table)
 
 
 async def ask_async(app, method, path, body=b"", headers=None, *, client="127.0.0.1"):

@@ -5,17 +5,11 @@ import pytest
 
 from maskwright.core.errors import ConfigError
 from maskwright.serving.access import Access, Token, add_token, hash_token, read_tokens
-from maskwright.serving.admission import Admission
-from maskwright.serving.app import build_app
 from maskwright.serving.child import Child
 from maskwright.serving.docs import TABLE
-from maskwright.serving.limits import Limits
-from maskwright.serving.metrics import Metrics
 from maskwright.serving.modelprocess.process import ModelChoice
-from maskwright.serving.models import Models
-from maskwright.serving.service import Service
 
-from .asgi import ask
+from .asgi import ask, make_app
 
 TOKENS = [
     Token("anna", hash_token("a-secret"), ("predict",)),
@@ -29,14 +23,8 @@ SCOPES = {"nobody": (), **{token.name: token.scopes for token in TOKENS}}
 def _app(log=None, **access):
     lines = [] if log is None else log
     host = access.pop("host", "127.0.0.1")
-    service = Service(
-        models=Models([Child(ModelChoice(path="p", name="m", version="1"))]),
-        access=Access(host, **access),
-        limits=Limits(),
-        admission=Admission(Limits()),
-        metrics=Metrics(),
-    )
-    return build_app(service, log=lines.append)
+    child = Child(ModelChoice(path="p", name="m", version="1"))
+    return make_app(Access(host, **access), children=[child], log=lines.append)
 
 
 def _fill(endpoint):

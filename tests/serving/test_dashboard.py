@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 
 from maskwright.serving.access import Access
-from maskwright.serving.admission import Admission
-from maskwright.serving.app import build_app
 from maskwright.serving.endpoints import WATCHING
-from maskwright.serving.limits import Limits
-from maskwright.serving.metrics import Metrics
-from maskwright.serving.models import Models
-from maskwright.serving.service import Service
 from maskwright.serving.watch import judge as judging
 from maskwright.serving.watch.judge import Judge
 from maskwright.serving.watch.keeper import KeepOptions
@@ -25,7 +19,7 @@ from maskwright.store.alarms import list_alarms, raise_alarm
 from maskwright.store.database import Database
 from maskwright.store.records import RecordFilter, add_records, count_records
 
-from .asgi import ask
+from .asgi import ask, make_app
 from .records import BUNDLE, make_record
 
 NUM, NUM_CHANGED = 700, 200
@@ -86,16 +80,7 @@ def watch(filled, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def app(watch):
-    limits = Limits()
-    service = Service(
-        models=Models([]),
-        access=Access("127.0.0.1"),
-        limits=limits,
-        admission=Admission(limits),
-        metrics=Metrics(),
-        watch=watch,
-    )
-    return build_app(service, log=lambda line: None, table=WATCHING)
+    return make_app(Access("127.0.0.1"), table=WATCHING, watch=watch)
 
 
 def _text(page):

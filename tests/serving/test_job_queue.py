@@ -4,18 +4,12 @@ import pytest
 
 from maskwright.core.errors import OutputError
 from maskwright.serving.access import Access, Token, hash_token
-from maskwright.serving.admission import Admission
-from maskwright.serving.app import build_app
 from maskwright.serving.errors import ServingError
 from maskwright.serving.jobs.request import JobRequest
 from maskwright.serving.jobs.supervisor import JobOptions, Jobs
-from maskwright.serving.limits import Limits
-from maskwright.serving.metrics import Metrics
 from maskwright.serving.modelprocess.process import ModelChoice
-from maskwright.serving.models import Models
-from maskwright.serving.service import Service
 
-from .asgi import ask_async
+from .asgi import ask_async, make_app
 
 REQUEST = JobRequest(
     name="a.png",
@@ -85,17 +79,8 @@ def test_jobs_are_forgotten_when_their_time_is_over(options):
 def test_jobs_are_those_of_a_token(options):
     scopes = {"a": ("predict",), "b": ("predict",), "c": ("predict", "admin")}
     jobs = Jobs(options)
-    service = Service(
-        models=Models([]),
-        access=Access(
-            "127.0.0.1", tokens=[Token(n, hash_token(n), s) for n, s in scopes.items()]
-        ),
-        limits=Limits(),
-        admission=Admission(Limits()),
-        metrics=Metrics(),
-        jobs=jobs,
-    )
-    app = build_app(service, log=lambda _: None)
+    tokens = [Token(name, hash_token(name), allowed) for name, allowed in scopes.items()]
+    app = make_app(Access("127.0.0.1", tokens=tokens), jobs=jobs)
 
     async def ask_as(name, method, path):
         return await ask_async(app, method, path, headers={"authorization": f"Bearer {name}"})

@@ -7,7 +7,6 @@ kept in the store, so that a server goes on where the one before has ended.
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -71,7 +70,6 @@ class Judge:
         self._database = database
         self._report = report
         self._judged: dict[str, Judged] = {}
-        self._looking = threading.Lock()
 
     def list_judged(self) -> list[Judged]:
         """What is known, the Bundle that answered last first."""
@@ -79,16 +77,15 @@ class Judge:
 
     def look(self) -> None:
         """Judge the images that have come."""
-        with self._looking:
-            with self._database.read() as connection:
-                bundles = list_bundles(connection)
-            known = {b: self._judged.get(b) or Judged(model, b) for model, b in bundles}
-            for judged in known.values():
-                before = judged.statuses
-                self._look_at(judged)
-                if self._report is not None:
-                    self._report(judged, before)
-            self._judged = known
+        with self._database.read() as connection:
+            bundles = list_bundles(connection)
+        known = {b: self._judged.get(b) or Judged(model, b) for model, b in bundles}
+        for judged in known.values():
+            before = judged.statuses
+            self._look_at(judged)
+            if self._report is not None:
+                self._report(judged, before)
+        self._judged = known
 
     def save(self) -> None:
         """Keep what was counted, where that has changed."""

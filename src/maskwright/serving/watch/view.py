@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ...monitoring.reference import list_scopes
 from ...monitoring.window import Window, add_windows
 from ...store.database import Connection
 from ...store.windows import HOUR_S, MINUTE_S, Span, list_windows
@@ -75,7 +76,7 @@ class View:
 
     def shows(self, source: str) -> bool:
         """Whether the images of a source belong to it."""
-        return self.scope in ("", source) or source.startswith(f"{self.scope}/")
+        return self.scope in list_scopes(source)
 
 
 @dataclass(frozen=True, slots=True)
