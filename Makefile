@@ -53,6 +53,7 @@ browser:
 # The page of the studio; what is built is committed, so that nobody else needs node. It comes as a wheel.
 STATIC ?= src/maskwright/studio/static
 front: .front/venv/bin/npm
+	rm -rf .front/web/src
 	cp -r src/maskwright/studio/web/. .front/web
 	export PATH="$(CURDIR)/.front/venv/bin:$$PATH"; cd .front/web && npm install --no-save --ignore-scripts \
 	  --no-audit --no-fund && npm run build -- --outDir "$(abspath $(STATIC))" --emptyOutDir

@@ -44,7 +44,7 @@ export interface Progress { states: Record<string, number>; days: { day: string;
 export interface Example { item: number; rev: number; left: number; top: number; width: number; height: number; is_good: boolean; note: string }
 export interface Guideline { name: string; text: string; extent: "" | "visible" | "whole"; examples: Example[] }
 export type ReferenceKind = "gold" | "practice" | "";
-export type ShadeKind = "uncertainty" | "errors" | "cells0" | "cells1" | "cells2" | "proposal" | "changes";
+export type ShadeKind = "uncertainty" | "errors" | `cells${number}` | "proposal" | "changes";
 export interface Revision { rev: number; at: string; person: string; tool: string; px_changed: number; tags: string[] }
 export interface ClassChange { before: string; after: string; px: number }
 export type Rule = "group" | "round-robin" | "queue";

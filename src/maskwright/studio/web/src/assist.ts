@@ -2,17 +2,16 @@
 
 import { shadeUrl } from "./api";
 import { followSlider } from "./display";
+import { Overlay } from "./overlay";
 import { find } from "./panels";
 import type { Settings, ToolName, Tools } from "./tools";
 
 export class Assist {
-  private image: HTMLImageElement | null = null;
-  private url = "";
+  private readonly overlay: Overlay;
   private item = 0;
 
-  constructor(
-    private readonly settings: Settings, private readonly hasModel: boolean, tools: Tools, private readonly redraw: () => void, changed: () => void,
-  ) {
+  constructor(private readonly settings: Settings, private readonly hasModel: boolean, tools: Tools, redraw: () => void, changed: () => void) {
+    this.overlay = new Overlay(redraw);
     followSlider("tolerance", "", (value) => { settings.tolerance = value; });
     followSlider("confidence", " %", (value) => { settings.confidence = value; });
     find("confidence").onchange = () => this.show();
@@ -33,17 +32,10 @@ export class Assist {
   show(): void {
     const { tool, level, confidence } = this.settings;
     for (const name of ["wand", "cells", "proposal"] satisfies ToolName[]) find(`of-${name}`).hidden = tool !== name;
-    const url = tool === "cells" ? shadeUrl(this.item, `cells${level}` as "cells0")
-      : tool === "proposal" && this.hasModel ? `${shadeUrl(this.item, "proposal")}?confidence=${confidence}` : "";
-    if (url === this.url) return;
-    this.url = url;
-    this.image = url && this.item ? Object.assign(new Image(), { src: url, onload: this.redraw }) : null;
-    this.redraw();
+    if (this.item !== 0 && tool === "cells") this.overlay.show(shadeUrl(this.item, `cells${level}`));
+    else if (this.item !== 0 && tool === "proposal" && this.hasModel) this.overlay.show(`${shadeUrl(this.item, "proposal")}?confidence=${confidence}`);
+    else this.overlay.show("");
   }
 
-  draw(context: CanvasRenderingContext2D): void {
-    if (!this.image?.complete || this.image.naturalWidth === 0) return;
-    context.imageSmoothingEnabled = false;
-    context.drawImage(this.image, 0, 0);
-  }
+  draw(context: CanvasRenderingContext2D): void { this.overlay.draw(context); }
 }

@@ -1,76 +1,60 @@
-// The page: the list of images, the open image, and what keys and pointer do to it.
+// The page: the list of images, the one that is open and its steps, and what others do.
 
-import { Refusal, client, contents, findNext, look, readItem, readItems, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look as Seen, type Project, type State } from "./api";
-import { Assist } from "./assist";
+import { Refusal, client, contents, findNext, look, readItem, readItems, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
 import { bindAssignment } from "./assignment";
 import { Board } from "./board";
 import { Doc } from "./document";
-import { bindDisplay, followSlider } from "./display";
 import { Guide } from "./guide";
 import { ItemList } from "./itemlist";
-import { bindKeys, KeyMap, nameKey, showKeys, type Actions } from "./keys";
-import { drawMinimap, followMinimap } from "./minimap";
-import { Outbox, type Saving } from "./outbox";
-import { listColors, makePalette, type PaletteName } from "./palettes";
 import { showPerson, withLogin } from "./login";
-import { askReason, bindTabs, find, listSteps, markTool, make, may, showClasses, showNotice, showTab, showTools, STATES, TOOLS } from "./panels";
-import { followPointer } from "./pointer";
-import { IGNORE, type Mode } from "./raster";
+import { Outbox, type Saving } from "./outbox";
+import { askReason, bindTabs, find, listSteps, make, may, showNotice, showTab, STATES } from "./panels";
 import { Recovery } from "./recovery";
 import { References } from "./references";
 import { Review } from "./review";
 import { Shade } from "./shade";
-import { Tools, type Settings, type ToolName } from "./tools";
+import { Stage } from "./stage";
 import { Versions } from "./versions";
-import { View, type Look } from "./view";
 
 /** What the server tells of others. */
-interface News extends Partial<Omit<ItemRow, "id" | "kind">> { kind: string; client: string; item: number; rev: number; state: State; comment: Comment; looks: Seen[] }
+interface News extends Partial<Omit<ItemRow, "id" | "kind">> { kind: string; client: string; item: number; rev: number; state: State; comment: Comment; looks: Look[] }
 
 const RENEW_MS = 30_000;
 /** Tiles of the next image that are fetched ahead: 16 MB of pixels. */
 const MOST_PREFETCHED = 256;
 
 class App {
-  private settings: Settings = { tool: "brush", value: 0, mode: "overwrite", diameter: 20, snaps: false, locked: new Set(), tolerance: 12, connected: true, level: 1, confidence: 50 };
-  private hidden = new Set<number>();
-  private look: Look = { palette: new Uint32Array(256), outline: false };
   private list: ItemList;
   doc: Doc | null = null;
   private opening = 0;
-  private keys = new KeyMap();
-  private tools = new Tools(this.settings, (x, y) => this.comment(x, y));
   private review: Review;
   private shade: Shade;
-  private assist: Assist;
   private guide: Guide;
   private versions: Versions;
   private references: References;
-  private view: View;
+  private stage: Stage;
   private outbox!: Outbox;
   private recovery!: Recovery;
 
   constructor(private readonly project: Project) {
-    const canvases = ["picture", "labels", "overlay"].map((id) => find<HTMLCanvasElement>(id));
-    this.view = new View(find("stage"), canvases, this.look, (context, scale) => {
-      this.shade.draw(context);
-      this.assist.draw(context);
-      this.versions.draw(context);
-      this.review.drawPins(context, scale);
-      this.tools.drawOverlay(context, scale);
+    this.stage = new Stage(project, {
+      changed: () => this.refresh(),
+      chosen: (name) => this.guide.show(name),
+      comment: (x, y) => this.comment(x, y),
+      drawOver: (context, scale) => this.drawOver(context, scale),
+      next: (by) => void this.openNext(by),
+      step: (index) => this.stepBy(index),
     });
-    this.shade = new Shade(() => this.view.drawPen());
-    this.assist = new Assist(this.settings, project.has_model, this.tools, () => this.view.drawPen(), () => this.refresh());
-    this.guide = new Guide({ canEdit: may(project.person, "manager"), seen: () => this.doc && { item: this.doc.item.id, rev: this.doc.revision, ...this.view.seenPart } });
-    this.versions = new Versions({
-      redraw: () => this.view.drawPen(), reload: (id) => this.open(id), before: (id) => this.list.next(id, -1),
-    });
+    const redraw = () => this.stage.view.drawPen();
+    this.shade = new Shade(redraw);
+    this.guide = new Guide({ canEdit: may(project.person, "manager"), seen: () => this.doc && { item: this.doc.item.id, rev: this.doc.revision, ...this.stage.view.seenPart } });
+    this.versions = new Versions({ redraw, reload: (id) => this.open(id), before: (id) => this.list.next(id, -1) });
     this.references = new References(project.person);
     new Board(project.person, project.classes.map(({ name }) => name));
     this.list = new ItemList(project.person.name, (id) => void this.open(id));
     this.review = new Review({
-      redraw: () => this.view.drawPen(),
-      reveal: (x, y) => { this.view.center(x, y); this.refresh(); },
+      redraw,
+      reveal: (x, y) => { this.stage.view.center(x, y); this.refresh(); },
       counted: (id, open) => { this.list.put({ id, open_comments: open }); this.list.show(); },
     });
   }
@@ -85,7 +69,7 @@ class App {
     );
     this.recovery = new Recovery(this.outbox, this);
     this.bind();
-    this.showPanel();
+    this.stage.start();
     void this.guide.load();
     this.list.items = await readItems();
     this.listen();
@@ -98,7 +82,7 @@ class App {
 
   async open(id: number): Promise<void> {
     const opening = ++this.opening;
-    this.tools.cancel();
+    this.stage.cancel();
     if (this.doc) {
       const old = this.doc;
       await old.whenSent();
@@ -110,10 +94,8 @@ class App {
       const doc = await Doc.open(id, this.project.person.name, this.outbox, () => this.refresh());
       if (opening !== this.opening) return;
       this.doc = doc;
-      this.tools.doc = doc;
-      this.view.open(doc.item, doc.map);
+      this.stage.open(doc);
       this.showItem();
-      this.assist.open(id);
       this.versions.open(doc);
       void this.review.open(doc);
       void look(id).then((looks) => this.showLooks(looks));
@@ -135,7 +117,7 @@ class App {
     if (!next || opening !== this.opening) return;
     const item = await readItem(next.id);
     if (opening !== this.opening || item.tiles.length > MOST_PREFETCHED) return;
-    this.view.prefetch(item);
+    this.stage.view.prefetch(item);
     await contents.read(item.tiles.map(([, , sha]) => sha), () => undefined);
   }
 
@@ -173,6 +155,17 @@ class App {
   private comment(x: number, y: number): void {
     showTab("review");
     this.review.aim([x, y]);
+  }
+
+  private drawOver(context: CanvasRenderingContext2D, scale: number): void {
+    this.shade.draw(context);
+    this.versions.draw(context);
+    this.review.drawPins(context, scale);
+  }
+
+  private stepBy(index: number): void {
+    const step = this.doc && listSteps(this.doc.state, this.project.person)[index];
+    if (step) void this.step(step.verb);
   }
 
   private async step(verb: string, waiver = ""): Promise<void> {
@@ -221,7 +214,7 @@ class App {
     });
   }
 
-  private showLooks(looks: Seen[]): void {
+  private showLooks(looks: Look[]): void {
     this.list.setLooks(looks, this.doc?.item.id);
     const people = this.doc ? this.list.listPeople(this.doc.item.id) : [];
     find("lookers").textContent = people.length > 0 ? `also here: ${people.join(", ")}` : "";
@@ -232,7 +225,7 @@ class App {
     if (news.reviewer !== undefined) doc.reviewer = news.reviewer;
     if (news.kind === "edit") void doc.follow(news.rev).then(() => this.refresh());
     else if (doc.writable && news.lease && news.lease.client !== client) {
-      this.tools.cancel();
+      this.stage.cancel();
       doc.writable = false;
       showNotice("Another page has taken this image over.", [["Take it back", () => void this.takeLease("over")]]);
     }
@@ -240,9 +233,7 @@ class App {
   }
 
   private refresh(): void {
-    this.view.drawChanges();
-    this.view.drawPen();
-    drawMinimap(this.view, this.doc);
+    this.stage.refresh();
     this.showItem();
   }
 
@@ -268,149 +259,7 @@ class App {
     saved.classList.toggle("trouble", trouble !== "");
   }
 
-  private showPanel(): void {
-    const colors = listColors(this.project.classes, find<HTMLSelectElement>("palette").value as PaletteName);
-    this.look.palette = makePalette(colors, this.hidden);
-    const flip = (set: Set<number>, value: number) => { if (!set.delete(value)) set.add(value); this.showPanel(); };
-    showClasses(this.project.classes, colors, this.settings, this.hidden, {
-      choose: (value) => this.chooseClass(value),
-      toggleLock: (value) => flip(this.settings.locked, value),
-      toggleHidden: (value) => flip(this.hidden, value),
-    });
-    this.view.recolor();
-    this.guide.show(this.project.classes[this.settings.value]?.name ?? "");
-  }
-
-  private chooseClass(value: number): void {
-    if (value !== IGNORE && value >= this.project.classes.length) return;
-    this.settings.value = value;
-    this.showPanel();
-  }
-
-  private chooseTool(tool: ToolName): void {
-    if (tool === "proposal" && !this.project.has_model) return showNotice("No model makes proposals: start the studio with --model.");
-    if (tool !== this.settings.tool) this.tools.cancel();
-    this.settings.tool = tool;
-    markTool(tool);
-    this.assist.show();
-    this.view.drawPen();
-  }
-
-  private setSize(diameter: number): void {
-    const size = find<HTMLInputElement>("size");
-    size.value = String(Math.round(diameter));
-    this.settings.diameter = Number(size.value);
-    find("size-value").textContent = `${size.value} px`;
-    this.view.drawPen();
-  }
-
-  private undo(): void {
-    if (!this.tools.stepBack() && this.doc?.canPaint) this.doc.undo();
-    this.refresh();
-  }
-
-  private redo(): void {
-    if (this.doc?.canPaint) this.doc.redo();
-    this.refresh();
-  }
-
-  private movePen(dx: number, dy: number): void {
-    const [x, y] = this.tools.pen;
-    this.tools.move(x + dx, y + dy);
-    this.view.reveal(x + dx, y + dy);
-    this.showPlace();
-    this.view.drawChanges();
-    this.view.drawPen();
-  }
-
-  private pressPen(): void {
-    if (this.tools.draws) this.tools.lift();
-    else this.tools.press(...this.tools.pen);
-    this.refresh();
-  }
-
-  private showPlace(): void {
-    const { doc } = this;
-    const [x, y] = this.tools.pen.map(Math.floor);
-    if (!doc) return;
-    const value = doc.map.value(x, y);
-    const name = value === IGNORE ? "unlabelled" : this.project.classes[value]?.name ?? "";
-    const parts = [`${x}, ${y}`, name, `${Math.round(this.view.zoom * 100)} %`, this.tools.length];
-    find("where").textContent = parts.filter(Boolean).join("  ");
-  }
-
-  private zoom(factor: number): void {
-    this.view.zoomBy(factor, ...this.view.toStage(...this.tools.pen));
-    drawMinimap(this.view, this.doc);
-  }
-
   private bind(): void {
-    const actions: Actions = {
-      tool: (tool) => this.chooseTool(tool),
-      value: (value) => this.chooseClass(value),
-      undo: () => this.undo(),
-      redo: () => this.redo(),
-      bigger: (by) => this.setSize(this.settings.diameter * (by > 0 ? 1.25 : 0.8) + by),
-      snap: () => find<HTMLInputElement>("snap").click(),
-      keep: () => this.setMode(this.settings.mode === "keep" ? "overwrite" : "keep"),
-      fillUnlabelled: () => this.tools.fillUnlabelled(),
-      movePen: (dx, dy) => this.movePen(dx, dy),
-      pressPen: () => this.pressPen(),
-      close: () => { this.tools.closePolygon(); this.refresh(); },
-      hole: () => this.tools.nextRing(),
-      back: () => { this.tools.stepBack(); this.refresh(); },
-      cancel: () => { this.tools.cancel(); this.refresh(); },
-      zoom: (factor) => this.zoom(factor),
-      fit: () => { this.view.fit(); drawMinimap(this.view, this.doc); },
-      hide: () => find("labels").classList.toggle("gone"),
-      outline: () => find<HTMLInputElement>("outline").click(),
-      next: (by) => void this.openNext(by),
-      step: (index) => { const step = this.doc && listSteps(this.doc.state, this.project.person)[index]; if (step) void this.step(step.verb); },
-      help: () => find<HTMLDialogElement>("help").showModal(),
-    };
-    bindKeys(actions, this.keys);
-    showKeys(this.keys, () => this.showTools(actions));
-    this.showTools(actions);
-    followPointer(find("stage"), this.view, this.settings, this.tools, {
-      changed: () => { this.showPlace(); this.view.drawChanges(); this.view.drawPen(); },
-      ended: () => this.refresh(),
-      moved: () => drawMinimap(this.view, this.doc),
-    });
-    followMinimap(this.view, () => this.doc);
-    this.bindPanel();
-  }
-
-  private showTools(actions: Actions): void {
-    const key = (id: string) => nameKey(this.keys.keyOf(id));
-    showTools(TOOLS.filter(({ name }) => name !== "proposal" || this.project.has_model), this.settings, key, (tool) => this.chooseTool(tool), [
-      ["Fill unlabelled", `Give all unlabelled pixels the chosen class (${key("fill")})`, actions.fillUnlabelled],
-      ["Undo", key("undo"), actions.undo],
-      ["Redo", key("redo"), actions.redo],
-      ["Close", `End the polygon or the line (${key("close")})`, actions.close],
-      ["Fit", `Show the whole image (${key("fit")})`, actions.fit],
-    ]);
-  }
-
-  private setMode(mode: Mode): void {
-    this.settings.mode = mode;
-    for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) input.checked = input.value === mode;
-  }
-
-  private bindPanel(): void {
-    followSlider("size", " px", (value) => { this.settings.diameter = value; this.view.drawPen(); });
-    bindDisplay();
-    find<HTMLInputElement>("snap").onchange = ({ target }) => {
-      this.settings.snaps = (target as HTMLInputElement).checked;
-      this.view.drawPen();
-    };
-    find<HTMLInputElement>("outline").onchange = ({ target }) => {
-      this.look.outline = (target as HTMLInputElement).checked;
-      this.view.recolor();
-    };
-    find("palette").onchange = () => this.showPanel();
-    for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) {
-      input.onchange = () => { this.settings.mode = input.value as Mode; };
-    }
     bindTabs();
     find("next-work").hidden = !may(this.project.person, "annotator");
     find("next-work").onclick = () => void this.nextWork();

@@ -1,40 +1,37 @@
 // A colour over the image: where copies of annotators differ, or where a practice image is wrong.
 
 import { shadeUrl, type ItemRow, type ShadeKind } from "./api";
+import { Overlay } from "./overlay";
 import { find } from "./panels";
 
 export class Shade {
-  private image: HTMLImageElement | null = null;
-  private kind: ShadeKind | null = null;
+  private readonly overlay: Overlay;
   private item: ItemRow | null = null;
 
-  constructor(private readonly redraw: () => void) {
+  constructor(redraw: () => void) {
+    this.overlay = new Overlay(redraw);
     find<HTMLInputElement>("shade").onchange = () => this.load();
   }
 
   /** What can be shown of an image; the choice stays while it can. */
   open(item: ItemRow): void {
-    const same = this.item?.id === item.id && this.item.state === item.state && this.item.rev === item.rev;
     this.item = item;
-    const done = ["submitted", "accepted"].includes(item.state);
-    this.kind = item.is_practice && done ? "errors" : item.kind === "pool" && item.state !== "new" ? "uncertainty" : null;
-    find("shade-row").hidden = this.kind === null;
-    find("shade-text").textContent = this.kind === "errors" ? "Show what is wrong" : "Show where annotators differ";
-    if (!same) this.load();
+    const kind = chooseKind(item);
+    find("shade-row").hidden = kind === null;
+    find("shade-text").textContent = kind === "errors" ? "Show what is wrong" : "Show where annotators differ";
+    this.load();
   }
 
   private load(): void {
-    this.image = null;
-    if (this.item && this.kind && find<HTMLInputElement>("shade").checked) {
-      this.image = Object.assign(new Image(), { src: `${shadeUrl(this.item.id, this.kind)}?rev=${this.item.rev}` });
-      this.image.onload = this.redraw;
-    }
-    this.redraw();
+    const { item } = this, kind = item && chooseKind(item);
+    const isWanted = item && kind && find<HTMLInputElement>("shade").checked;
+    this.overlay.show(isWanted ? `${shadeUrl(item.id, kind)}?rev=${item.rev}` : "");
   }
 
-  draw(context: CanvasRenderingContext2D): void {
-    if (!this.image?.complete || this.image.naturalWidth === 0) return;
-    context.imageSmoothingEnabled = false;
-    context.drawImage(this.image, 0, 0);
-  }
+  draw(context: CanvasRenderingContext2D): void { this.overlay.draw(context); }
+}
+
+function chooseKind(item: ItemRow): ShadeKind | null {
+  if (item.is_practice && ["submitted", "accepted"].includes(item.state)) return "errors";
+  return item.kind === "pool" && item.state !== "new" ? "uncertainty" : null;
 }

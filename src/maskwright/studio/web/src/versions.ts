@@ -2,15 +2,17 @@
 
 import { copyLabels, readDiff, readRevisions, restore, shadeUrl, type ItemRow, type Revision } from "./api";
 import type { Doc } from "./document";
+import { Overlay } from "./overlay";
 import { find, make, showNotice } from "./panels";
 
 const MOST_ROWS = 200, MOST_PAIRS = 6;
 
 export class Versions {
   private doc: Doc | null = null;
-  private image: HTMLImageElement | null = null;
+  private readonly overlay: Overlay;
 
   constructor(private readonly page: { redraw(): void; reload(id: number): Promise<void>; before(id: number): ItemRow | undefined }) {
+    this.overlay = new Overlay(page.redraw);
     find("copy-before").onclick = () => {
       const before = this.doc && this.page.before(this.doc.item.id);
       if (!before) return showNotice("There is no image before this one in the list.");
@@ -21,7 +23,7 @@ export class Versions {
 
   open(doc: Doc): void {
     this.doc = doc;
-    this.image = null;
+    this.overlay.show("");
     find("changes").textContent = "";
     if (!find("tab-versions").hidden) void this.load();
   }
@@ -49,7 +51,7 @@ export class Versions {
       const changes = await readDiff(doc.item.id, rev, doc.revision);
       const words = changes.slice(0, MOST_PAIRS).map(({ before, after, px }) => `${before} to ${after}: ${px.toLocaleString("en")} px`);
       find("changes").textContent = words.length > 0 ? `Since ${rev}: ${words.join("; ")}` : `Nothing has changed since ${rev}.`;
-      this.image = Object.assign(new Image(), { src: `${shadeUrl(doc.item.id, "changes")}?from=${rev}&at=${doc.revision}`, onload: this.page.redraw });
+      this.overlay.show(`${shadeUrl(doc.item.id, "changes")}?from=${rev}&at=${doc.revision}`);
     } catch (error) {
       showNotice((error as Error).message);
     }
@@ -68,8 +70,6 @@ export class Versions {
   }
 
   draw(context: CanvasRenderingContext2D): void {
-    if (find("tab-versions").hidden || !this.image?.complete || this.image.naturalWidth === 0) return;
-    context.imageSmoothingEnabled = false;
-    context.drawImage(this.image, 0, 0);
+    if (!find("tab-versions").hidden) this.overlay.draw(context);
   }
 }

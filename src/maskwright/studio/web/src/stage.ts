@@ -1,0 +1,220 @@
+// The stage: the open image with its labels and the pen, and the tools and settings that paint on it.
+
+import type { Project } from "./api";
+import { Assist } from "./assist";
+import { bindDisplay, followSlider } from "./display";
+import type { Doc } from "./document";
+import { bindKeys, KeyMap, nameKey, showKeys, type Actions } from "./keys";
+import { drawMinimap, followMinimap } from "./minimap";
+import { listColors, makePalette, type PaletteName } from "./palettes";
+import { find, markTool, showClasses, showNotice, showTools, TOOLS } from "./panels";
+import { followPointer } from "./pointer";
+import { IGNORE, type Mode } from "./raster";
+import { Tools, type Settings, type ToolName } from "./tools";
+import { View, type Look } from "./view";
+
+interface Page {
+  /** The labels may have changed. */
+  changed(): void;
+  /** A class was chosen; "" is unlabelled. */
+  chosen(name: string): void;
+  comment(x: number, y: number): void;
+  drawOver(context: CanvasRenderingContext2D, scale: number): void;
+  next(by: number): void;
+  step(index: number): void;
+}
+
+export class Stage {
+  readonly view: View;
+  private readonly settings: Settings = { tool: "brush", value: 0, mode: "overwrite", diameter: 20, snaps: false, locked: new Set(), tolerance: 12, connected: true, level: 1, confidence: 50 };
+  private readonly hidden = new Set<number>();
+  private readonly look: Look = { palette: new Uint32Array(256), outline: false };
+  private readonly keys = new KeyMap();
+  private readonly tools: Tools;
+  private readonly assist: Assist;
+
+  constructor(private readonly project: Project, private readonly page: Page) {
+    const canvases = ["picture", "labels", "overlay"].map((id) => find<HTMLCanvasElement>(id));
+    this.view = new View(find("stage"), canvases, this.look, (context, scale) => {
+      this.assist.draw(context);
+      page.drawOver(context, scale);
+      this.tools.drawOverlay(context, scale);
+    });
+    this.tools = new Tools(this.settings, (x, y) => page.comment(x, y));
+    this.assist = new Assist(this.settings, project.has_model, this.tools, () => this.view.drawPen(), () => page.changed());
+  }
+
+  /** Follow keys, pointer and settings; the page is told of what happens from now on. */
+  start(): void {
+    this.bind();
+    this.showPanel();
+  }
+
+  private get doc(): Doc | null { return this.tools.doc; }
+
+  open(doc: Doc): void {
+    this.tools.doc = doc;
+    this.view.open(doc.item, doc.map);
+    this.assist.open(doc.item.id);
+  }
+
+  /** Take back what is not finished. */
+  cancel(): void { this.tools.cancel(); }
+
+  /** Draw what has changed of the labels, and all that lies over them. */
+  refresh(): void {
+    this.view.drawChanges();
+    this.view.drawPen();
+    drawMinimap(this.view, this.doc);
+  }
+
+  private showPanel(): void {
+    const colors = listColors(this.project.classes, find<HTMLSelectElement>("palette").value as PaletteName);
+    this.look.palette = makePalette(colors, this.hidden);
+    const flip = (set: Set<number>, value: number) => { if (!set.delete(value)) set.add(value); this.showPanel(); };
+    showClasses(this.project.classes, colors, this.settings, this.hidden, {
+      choose: (value) => this.chooseClass(value),
+      toggleLock: (value) => flip(this.settings.locked, value),
+      toggleHidden: (value) => flip(this.hidden, value),
+    });
+    this.view.recolor();
+    this.page.chosen(this.project.classes[this.settings.value]?.name ?? "");
+  }
+
+  private chooseClass(value: number): void {
+    if (value !== IGNORE && value >= this.project.classes.length) return;
+    this.settings.value = value;
+    this.showPanel();
+  }
+
+  private chooseTool(tool: ToolName): void {
+    if (tool === "proposal" && !this.project.has_model) return showNotice("No model makes proposals: start the studio with --model.");
+    if (tool !== this.settings.tool) this.tools.cancel();
+    this.settings.tool = tool;
+    markTool(tool);
+    this.assist.show();
+    this.view.drawPen();
+  }
+
+  private setSize(diameter: number): void {
+    const size = find<HTMLInputElement>("size");
+    size.value = String(Math.round(diameter));
+    this.settings.diameter = Number(size.value);
+    find("size-value").textContent = `${size.value} px`;
+    this.view.drawPen();
+  }
+
+  private setMode(mode: Mode): void {
+    this.settings.mode = mode;
+    for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) input.checked = input.value === mode;
+  }
+
+  private undo(): void {
+    if (!this.tools.stepBack() && this.doc?.canPaint) this.doc.undo();
+    this.page.changed();
+  }
+
+  private redo(): void {
+    if (this.doc?.canPaint) this.doc.redo();
+    this.page.changed();
+  }
+
+  private movePen(dx: number, dy: number): void {
+    const [x, y] = this.tools.pen;
+    this.tools.move(x + dx, y + dy);
+    this.view.reveal(x + dx, y + dy);
+    this.followPen();
+  }
+
+  private pressPen(): void {
+    if (this.tools.draws) this.tools.lift();
+    else this.tools.press(...this.tools.pen);
+    this.page.changed();
+  }
+
+  private followPen(): void {
+    this.showPlace();
+    this.view.drawChanges();
+    this.view.drawPen();
+  }
+
+  private showPlace(): void {
+    const { doc } = this;
+    const [x, y] = this.tools.pen.map(Math.floor);
+    if (!doc) return;
+    const value = doc.map.value(x, y);
+    const name = value === IGNORE ? "unlabelled" : this.project.classes[value]?.name ?? "";
+    const parts = [`${x}, ${y}`, name, `${Math.round(this.view.zoom * 100)} %`, this.tools.length];
+    find("where").textContent = parts.filter(Boolean).join("  ");
+  }
+
+  private zoom(factor: number): void {
+    this.view.zoomBy(factor, ...this.view.toStage(...this.tools.pen));
+    drawMinimap(this.view, this.doc);
+  }
+
+  private bind(): void {
+    const { page, tools, view } = this;
+    const actions: Actions = {
+      tool: (tool) => this.chooseTool(tool),
+      value: (value) => this.chooseClass(value),
+      undo: () => this.undo(),
+      redo: () => this.redo(),
+      bigger: (by) => this.setSize(this.settings.diameter * (by > 0 ? 1.25 : 0.8) + by),
+      snap: () => find<HTMLInputElement>("snap").click(),
+      keep: () => this.setMode(this.settings.mode === "keep" ? "overwrite" : "keep"),
+      fillUnlabelled: () => tools.fillUnlabelled(),
+      movePen: (dx, dy) => this.movePen(dx, dy),
+      pressPen: () => this.pressPen(),
+      close: () => { tools.closePolygon(); page.changed(); },
+      hole: () => tools.nextRing(),
+      back: () => { tools.stepBack(); page.changed(); },
+      cancel: () => { tools.cancel(); page.changed(); },
+      zoom: (factor) => this.zoom(factor),
+      fit: () => { view.fit(); drawMinimap(view, this.doc); },
+      hide: () => find("labels").classList.toggle("gone"),
+      outline: () => find<HTMLInputElement>("outline").click(),
+      next: (by) => page.next(by),
+      step: (index) => page.step(index),
+      help: () => find<HTMLDialogElement>("help").showModal(),
+    };
+    bindKeys(actions, this.keys);
+    showKeys(this.keys, () => this.showTools(actions));
+    this.showTools(actions);
+    followPointer(find("stage"), view, this.settings, tools, {
+      changed: () => this.followPen(),
+      ended: () => page.changed(),
+      moved: () => drawMinimap(view, this.doc),
+    });
+    followMinimap(view, () => this.doc);
+    this.bindSettings();
+  }
+
+  private showTools(actions: Actions): void {
+    const key = (id: string) => nameKey(this.keys.keyOf(id));
+    showTools(TOOLS.filter(({ name }) => name !== "proposal" || this.project.has_model), this.settings, key, (tool) => this.chooseTool(tool), [
+      ["Fill unlabelled", `Give all unlabelled pixels the chosen class (${key("fill")})`, actions.fillUnlabelled],
+      ["Undo", key("undo"), actions.undo],
+      ["Redo", key("redo"), actions.redo],
+      ["Close", `End the polygon or the line (${key("close")})`, actions.close],
+      ["Fit", `Show the whole image (${key("fit")})`, actions.fit],
+    ]);
+  }
+
+  private bindSettings(): void {
+    followSlider("size", " px", (value) => { this.settings.diameter = value; this.view.drawPen(); });
+    bindDisplay();
+    find<HTMLInputElement>("snap").onchange = ({ target }) => {
+      this.settings.snaps = (target as HTMLInputElement).checked;
+      this.view.drawPen();
+    };
+    find<HTMLInputElement>("outline").onchange = ({ target }) => {
+      this.look.outline = (target as HTMLInputElement).checked;
+      this.view.recolor();
+    };
+    find("palette").onchange = () => this.showPanel();
+    for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) {
+      input.onchange = () => { this.settings.mode = input.value as Mode; };
+    }
+  }
+}
