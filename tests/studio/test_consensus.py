@@ -232,7 +232,8 @@ def test_guidelines_have_words_and_examples_with_labels(team):
     mia = team["mia"]
     mia.lease()
     mia.draw(0, value=2, kind="polygon", rings=[[0, 0, 400, 0, 400, 400, 0, 400]])
-    example = {"item": 1, "rev": 1, "left": 0, "top": 0, "width": 100, "height": 80}
+    mia.draw(1, value=0, kind="polygon", rings=[[480, 0, 800, 0, 800, 400, 480, 400]])
+    example = {"item": 1, "rev": 2, "left": 0, "top": 0, "width": 100, "height": 80}
     guideline = {"name": "tree", "text": "<b>leaves</b>", "extent": "whole"}
     guideline["examples"] = [example | {"is_good": True, "note": "all of it"}]
     assert mia.ask("POST", "/api/guidelines", json=guideline).json() == guideline
@@ -243,6 +244,8 @@ def test_guidelines_have_words_and_examples_with_labels(team):
     plain, labelled = picture_HW3[:, :100], picture_HW3[:, 100:]
     assert (plain[60:, 60:] == labelled[60:, 60:]).all()
     assert (plain[:50, :50] != labelled[:50, :50]).any(axis=2).all()
+    dark = plain[:50, 60:] / 2  # the colour of class 0 is black
+    assert labelled[:50, 60:] == pytest.approx(dark, abs=0.6)
     assert team["ann"].ask("GET", "/api/guidelines/tree/1").status_code == 404
     wrong = mia.ask("POST", "/api/guidelines", json={"name": "boat"})
     assert "there is no class 'boat'" in wrong.json()["error"]

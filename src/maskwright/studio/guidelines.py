@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from pydantic import Field, TypeAdapter
 
-from ..core.labels import IGNORE
-from ..pages.pictures import encode_png, mix_class_colors
+from ..core.labels import IGNORE, LabelMap
+from ..pages.pictures import RgbImage, encode_png
 from ..store.chain import add_event
 from ..store.database import Connection, read_meta, write_meta
 from .errors import StudioError
@@ -86,10 +86,14 @@ def draw_example(project: Project, pictures: Pictures, name: str, number: int) -
     part_hw3 = pictures.read_picture(item.key)[rows, columns]
     if not part_hw3.size:
         raise StudioError(404, f"example {number} of {name!r} lies outside of its image")
-    palette = project.spec.palette
-    palette[IGNORE] = 0  # unlabelled pixels stay as they are
-    labelled_hw3 = mix_class_colors(part_hw3, labels_HW[rows, columns], palette)
+    labelled_hw3 = _mix_colors(part_hw3, labels_HW[rows, columns], project.spec.palette)
     both = np.concatenate([part_hw3, labelled_hw3], axis=1)
     scale = min(1.0, _SHOWN_PX / max(part_hw3.shape[:2]))
     small = cv2.resize(both, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return encode_png(np.asarray(small, np.uint8))
+
+
+def _mix_colors(part_hw3: RgbImage, labels_hw: LabelMap, palette: RgbImage) -> RgbImage:
+    """Mix image and class colours half and half, black too; unlabelled pixels stay."""
+    mixed_hw3 = np.asarray(cv2.addWeighted(part_hw3, 0.5, palette[labels_hw], 0.5, 0), np.uint8)
+    return np.where((labels_hw != IGNORE)[..., None], mixed_hw3, part_hw3)

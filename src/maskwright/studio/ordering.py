@@ -9,10 +9,11 @@
 | random | a permutation that the seed 0 draws |
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from ..core.labels import IGNORE, LabelMap
@@ -65,12 +66,9 @@ def _rate(
         return {item.id: float(v) for item, v in zip(waiting, values, strict=True)}
     if order == "rarity":
         return rate_rarity({i.id: set(np.unique(_read_map(project, i))) for i in waiting})
-    rate: Callable[[Item], float] = (
-        (lambda item: rate_uncertainty(assistant.predict(item.key).confidence_HW))
-        if order == "uncertainty"
-        else (lambda item: _rate_disagreement(project, assistant, item))
-    )
-    return {item.id: rate(item) for item in waiting}
+    if order == "uncertainty":
+        return {item.id: _rate_uncertainty(assistant, item) for item in waiting}
+    return {item.id: _rate_disagreement(project, assistant, item) for item in waiting}
 
 
 def _match_scores(items: Sequence[Item], scores: Mapping[str, float]) -> dict[int, float]:
@@ -95,13 +93,8 @@ def rate_rarity(classes_by_item: Mapping[int, set[int]]) -> dict[int, float]:
     }
 
 
-def rate_uncertainty(confidence_HW: np.ndarray) -> float:
-    """1 - the mean confidence."""
-    return 1.0 - float(confidence_HW.mean())
-
-
 def rate_disagreement(
-    labels_HW: LabelMap, predicted_HW: LabelMap, confidence_HW: np.ndarray
+    labels_HW: LabelMap, predicted_HW: LabelMap, confidence_HW: NDArray[np.float32]
 ) -> float:
     """The mean over labelled pixels of the confidence where the prediction differs."""
     both_HW = (labels_HW != IGNORE) & (predicted_HW != IGNORE)
@@ -109,6 +102,10 @@ def rate_disagreement(
         return 0.0
     wrong_HW = both_HW & (labels_HW != predicted_HW)
     return float(confidence_HW[wrong_HW].sum() / both_HW.sum())
+
+
+def _rate_uncertainty(assistant: Assistant, item: Item) -> float:
+    return 1.0 - float(assistant.predict(item.key).confidence_HW.mean())
 
 
 def _rate_disagreement(project: Project, assistant: Assistant, item: Item) -> float:
