@@ -37,12 +37,16 @@ class Margins:
 
     @classmethod
     def from_confusion(cls, confusion: Confusion) -> Self:
-        """The diagonal and the sums of rows and columns."""
-        counts_CC = confusion.counts_CC
+        """The margins of one set."""
+        return cls.from_counts(confusion.counts_CC)
+
+    @classmethod
+    def from_counts(cls, counts: NDArray[np.int64]) -> Self:
+        """The diagonal and the sums of rows, which are truth, and columns of (..., C, C)."""
         return cls(
-            hit=np.diagonal(counts_CC),
-            truth=counts_CC.sum(axis=1),
-            predicted=counts_CC.sum(axis=0),
+            hit=np.diagonal(counts, axis1=-2, axis2=-1),
+            truth=counts.sum(axis=-1),
+            predicted=counts.sum(axis=-2),
         )
 
 

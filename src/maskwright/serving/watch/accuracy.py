@@ -15,7 +15,7 @@ from .view import View
 NUM_REFERENCE = 100
 """The first images with truth of a Bundle: the loss of later ones is tested against theirs."""
 
-_BOOTSTRAPS = 499
+_BOOTSTRAPS, _LEAST_GROUPS = 499, 3
 _ENDS = (0.025, 0.975)
 
 Rows = NDArray[np.float64]
@@ -53,20 +53,16 @@ def measure_accuracy(
     of_columns_NCC = np.zeros((num_columns, *counts_NCC.shape[1:]), np.int64)
     np.add.at(groups_GCC, [index_of[key] for key in keys], counts_NCC)
     np.add.at(of_columns_NCC, columns, counts_NCC)
-    total, drawn = _sum_margins(groups_GCC.sum(0)), _draw(groups_GCC)
-    low_high_2C = np.full((2, len(total.hit)), np.nan)
-    mean_ends = [np.nan, np.nan]
-    if drawn is not None:
-        low_high_2C = np.nanquantile(iou(drawn), _ENDS, axis=0)
-        mean_ends = np.nanquantile(mean_iou(drawn), _ENDS).tolist()
+    total = Margins.from_counts(groups_GCC.sum(0))
+    interval_2C, (low, high) = _find_intervals(groups_GCC)
     return Accuracy(
         num_images=len(records),
         names=tuple(records[0].families["classes"]),
         iou_C=iou(total),
-        interval_2C=low_high_2C,
+        interval_2C=interval_2C,
         mean=float(mean_iou(total)),
-        mean_interval=(mean_ends[0], mean_ends[1]),
-        mean_N=mean_iou(_sum_margins(of_columns_NCC)),
+        mean_interval=(float(low), float(high)),
+        mean_N=mean_iou(Margins.from_counts(of_columns_NCC)),
     )
 
 
@@ -81,20 +77,15 @@ def judge_losses(records: Sequence[Record]) -> Risk | None:
     return judge_risk(losses[:NUM_REFERENCE], losses[NUM_REFERENCE:])
 
 
-def _sum_margins(counts_NCC: NDArray[np.int64]) -> Margins:
-    return Margins(
-        hit=np.diagonal(counts_NCC, axis1=-2, axis2=-1),
-        truth=counts_NCC.sum(axis=-1),
-        predicted=counts_NCC.sum(axis=-2),
-    )
-
-
-def _draw(groups_GCC: NDArray[np.int64]) -> Margins | None:
-    """The counts of groups drawn again and again; None where they are too few."""
+def _find_intervals(groups_GCC: NDArray[np.int64]) -> tuple[Rows, Rows]:
+    """The intervals of the IoU of each class (2, C) and of its mean (2,), by a bootstrap."""
     num = len(groups_GCC)
-    if num < 3:
-        return None
+    if num < _LEAST_GROUPS:
+        return np.full((2, groups_GCC.shape[-1]), np.nan), np.full(2, np.nan)
     rng = np.random.default_rng(0)
     weights_BG = rng.multinomial(num, np.full(num, 1 / num), size=_BOOTSTRAPS)
-    drawn = np.tensordot(weights_BG, groups_GCC, axes=1)
-    return _sum_margins(drawn)
+    drawn = Margins.from_counts(np.tensordot(weights_BG, groups_GCC, axes=1))
+    return (
+        np.nanquantile(iou(drawn), _ENDS, axis=0),
+        np.nanquantile(mean_iou(drawn), _ENDS),
+    )
