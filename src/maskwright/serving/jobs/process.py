@@ -23,8 +23,6 @@ from ...core.lock import hold_lock
 from ...core.results import WriteMode
 from ...core.spelling import speaks_command_line
 from ...data.reading.archive import find_top, unpack
-from ...inference.engine import EngineOptions
-from ...inference.opening import open_ensemble
 from ...inference.predict import predict
 from ...inference.predictor import Predictor
 from ...inference.video.predict import StreamOptions, predict_stream
@@ -76,17 +74,7 @@ def run_job(request: JobRequest, report: Report) -> int:
 
 
 def _open(request: JobRequest) -> Predictor:
-    choice = request.choice
-    options = EngineOptions(
-        threads=choice.threads, device=choice.device, precision=choice.precision
-    )
-    model = open_ensemble(
-        choice.path,
-        engine=choice.engine,
-        options=options,
-        tiling=request.open_tiling(),
-        trust=choice.trust,
-    )
+    model = request.choice.open(request.open_tiling())
     return model if request.refine is None else refine_by(model, request.refine)
 
 

@@ -60,6 +60,19 @@ class ModelChoice:
         """The same model by an absolute path, for a process in another folder."""
         return replace(self, path=str(Path(self.path).resolve()))
 
+    def open(self, tiling: Tiling, *, num_images: int = 0) -> Predictor:
+        """Open the model; arguments and errors are those of `open_ensemble`."""
+        return open_ensemble(
+            self.path,
+            engine=self.engine,
+            options=EngineOptions(
+                threads=self.threads, device=self.device, precision=self.precision
+            ),
+            tiling=tiling,
+            trust=self.trust,
+            num_images=num_images,
+        )
+
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Undo `to_json`."""
@@ -119,17 +132,7 @@ class _Connection:
 
 def open_session(choice: ModelChoice) -> Session:
     """Open the model of a process and warm it up; raises as `open_ensemble`."""
-    options = EngineOptions(
-        threads=choice.threads, device=choice.device, precision=choice.precision
-    )
-    model = open_ensemble(
-        choice.path,
-        engine=choice.engine,
-        options=options,
-        tiling=Tiling(),
-        trust=choice.trust,
-        num_images=MANY_IMAGES,
-    )
+    model = choice.open(Tiling(), num_images=MANY_IMAGES)
     _require_parity(Path(choice.path), model)
     return Session(
         model,
