@@ -14,7 +14,7 @@ from maskwright.core.errors import BundleError, ConfigError
 from maskwright.core.graph import Graph
 from maskwright.core.inputspec import InputSpec
 from maskwright.export.bundle import export_model
-from maskwright.export.inside import compare_inside, parse_parts, put_inside, require_possible
+from maskwright.export.inside import add_parts, compare_inside, parse_parts, require_possible
 from maskwright.inference.predictor import open_model
 
 BOTH = ("normalise", "argmax")
@@ -55,13 +55,13 @@ def test_each_part_alone_agrees_with_the_network_and_a_wrong_mean_does_not(
     scaling = bundle.card.input.measure_scaling(images[0])
     inputs = [scaling.normalize(image_HWC) for image_HWC in images]
     out = tmp_path / "inside.onnx"
-    put_inside(bundle.file(GRAPH), bundle.card, parts, out)
+    add_parts(bundle.file(GRAPH), bundle.card, parts, out)
     parity = compare_inside(out, bundle.card, parts, network, inputs)
     assert parity.equal_pixel_share > 0.999
     if parts == ("normalise",):
         assert parity.largest_logit_difference < 1e-3 * parity.largest_logit
         other = replace(bundle.card, input=replace(bundle.card.input, mean=(0.1,) * 3))
-        put_inside(bundle.file(GRAPH), other, parts, out)
+        add_parts(bundle.file(GRAPH), other, parts, out)
         wrong = compare_inside(out, bundle.card, parts, network, inputs)
         assert wrong.largest_logit_difference > 1e-2 * wrong.largest_logit
 
@@ -73,7 +73,7 @@ def test_windows_of_absolute_values_are_clipped_inside(painted_bundle, tmp_path)
     bundle = painted_bundle(tmp_path / "b", channels=1)
     card = replace(bundle.card, input=spec)
     out = tmp_path / "inside.onnx"
-    put_inside(bundle.file(GRAPH), card, ("normalise",), out)
+    add_parts(bundle.file(GRAPH), card, ("normalise",), out)
     image_HWC = np.linspace(-1000, 1000, 12, dtype=np.float32).reshape(3, 4, 1)
     x_CHW = spec.measure_scaling(image_HWC).normalize(image_HWC)
     assert x_CHW.min() == -2.5

@@ -192,11 +192,13 @@ def _export(
     progress: Progress,
 ) -> Bundle:
     with fill_bundle(out, options.mode) as folder:
-        unverified, inside = options.unverified, options.inside
-        writers = [
-            (GraphWriter.open(name, folder, unverified=unverified, inside=inside), precision)
-            for name, precision in options.targets
-        ]
+        open_writer = partial(
+            GraphWriter.open,
+            folder=folder,
+            unverified=options.unverified,
+            inside=options.inside,
+        )
+        writers = [(open_writer(name), precision) for name, precision in options.targets]
         images = read()
         prepared = list(prepare_images(images.shown, source.card.input))
         model = source.load().eval()
@@ -215,7 +217,7 @@ def _export(
         )
         files, graphs = dict(source.files), {graph.file: graph for graph in source.graphs}
         for writer, precision in writers:
-            for graph, beside in writer.write_all(trial, precision, inside):
+            for graph, beside in writer.write(trial, precision):
                 graphs.pop(graph.file, None)  # the new one goes last
                 graphs[graph.file] = graph
                 files |= {name: folder / name for name in (graph.file, *beside)}

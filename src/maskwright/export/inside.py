@@ -16,6 +16,7 @@ from ..core.card import ModelCard
 from ..core.errors import ConfigError, suggest
 from ..core.graph import LABELS, LOGITS, Parity
 from ..core.inputspec import InputSpec
+from ..core.intensity import Scaling
 from ..core.kernels.kernel import kernel
 from ..core.labels import LabelMap
 from ..core.logits import Logits
@@ -26,10 +27,12 @@ from .onnxgraph import IMAGE
 from .triton import Tensor, write_config
 
 NORMALISE, ARGMAX = "normalise", "argmax"
-_SIDES = ("batch", "height", "width")
+PARTS = (NORMALISE, ARGMAX)
+
 STORED = "stored"
 """Name of the input of a graph with `normalise`."""
-PARTS = (NORMALISE, ARGMAX)
+
+_SIDES = ("batch", "height", "width")
 
 
 def parse_parts(text: str) -> tuple[str, ...]:
@@ -61,14 +64,14 @@ def require_possible(spec: InputSpec, parts: Sequence[str]) -> None:
         )
 
 
-def stored_type(spec: InputSpec) -> str:
+def find_stored_type(spec: InputSpec) -> str:
     """The type of the stored values that a graph with `normalise` takes."""
     if spec.kind != "photograph":
         return "float32"
     return "uint8" if spec.max_value == np.iinfo(np.uint8).max else "uint16"
 
 
-def put_inside(graph: Path, card: ModelCard, parts: Sequence[str], out: Path) -> None:
+def add_parts(graph: Path, card: ModelCard, parts: Sequence[str], out: Path) -> None:
     """Write the graph of logits at `graph` with `parts` inside to `out`."""
     import onnx
     from onnx import helper
@@ -76,30 +79,27 @@ def put_inside(graph: Path, card: ModelCard, parts: Sequence[str], out: Path) ->
     model = onnx.load(graph)
     chain = NodeChain.around(model)
     given, logits = model.graph.input[0], model.graph.output[0]
-    image, before = given.name, []
+    image = given.name
     if NORMALISE in parts:
         image = chain.make_name(STORED)
         _add_normalise(chain, image, given.name, card.input)
-        dtype = helper.np_dtype_to_tensor_dtype(np.dtype(stored_type(card.input)))
+        dtype = helper.np_dtype_to_tensor_dtype(np.dtype(find_stored_type(card.input)))
         shape: list[str | int | None] = [*_SIDES, card.input.channels]
         model.graph.input[0].CopyFrom(helper.make_tensor_value_info(image, dtype, shape))
-        before, chain.nodes = chain.nodes, []
+    chain.pass_graph()
     if ARGMAX in parts:
         axes = (1, 3) if NORMALISE in parts else (2, 4)
         _add_argmax(chain, logits.name, image, axes, card.logits.stride)
         labels = helper.make_tensor_value_info(LABELS, onnx.TensorProto.UINT8, _SIDES)
         del model.graph.output[:]
         model.graph.output.append(labels)
-    nodes = [*before, *model.graph.node, *chain.nodes]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    model.graph.initializer.extend(chain.constants)
+    chain.place(model)
     onnx.save(model, out)
 
 
 def _add_normalise(chain: NodeChain, image: str, x: str, spec: InputSpec) -> None:
     """From stored values to network input: clip(value) * scale - shift, as `Scaling`."""
-    scaling = spec.measure_scaling(np.zeros((1, 1, spec.channels), np.float32))
+    scaling = _find_scaling(spec)
     value = chain.add("Transpose", [chain.cast(image, "float32")], perm=[0, 3, 1, 2])
 
     def constant(values_C: NDArray[np.float32]) -> str:
@@ -111,6 +111,11 @@ def _add_normalise(chain: NodeChain, image: str, x: str, spec: InputSpec) -> Non
         value = chain.add("Min", [value, constant(high_C)])
     value = chain.add("Mul", [value, constant(scaling.scale_C)])
     chain.add("Sub", [value, constant(scaling.shift_C)], x)
+
+
+def _find_scaling(spec: InputSpec) -> Scaling:
+    """The scaling of every image, which does not depend on its values (`require_possible`)."""
+    return spec.measure_scaling(np.zeros((1, 1, spec.channels), np.float32))
 
 
 def _add_argmax(
@@ -166,8 +171,8 @@ def compare_inside(
 
 def _restore(x_BCHW: Planes, spec: InputSpec) -> NDArray[Any]:
     """The stored values, (B, H, W, C), that `Scaling.normalize` has made x_BCHW of."""
-    scaling = spec.measure_scaling(np.zeros((1, 1, spec.channels), np.float32))
-    dtype = np.dtype(stored_type(spec))
+    scaling = _find_scaling(spec)
+    dtype = np.dtype(find_stored_type(spec))
     values_BHWC = (x_BCHW.transpose(0, 2, 3, 1) + scaling.shift_C) / scaling.scale_C
     if dtype.kind == "u":
         values_BHWC = values_BHWC.round().clip(0, np.iinfo(dtype).max)
@@ -193,7 +198,7 @@ def write_triton(file: str, card: ModelCard, parts: Sequence[str]) -> str:
     channels = card.input.channels
     image = Tensor(IMAGE, "float32", (channels, -1, -1))
     if NORMALISE in parts:
-        image = Tensor(STORED, stored_type(card.input), (-1, -1, channels))
+        image = Tensor(STORED, find_stored_type(card.input), (-1, -1, channels))
     output = Tensor(LOGITS, "float32", (len(card.labels), -1, -1))
     if ARGMAX in parts:
         output = Tensor(LABELS, "uint8", (-1, -1))

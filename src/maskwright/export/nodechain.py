@@ -1,4 +1,4 @@
-"""NodeChain: nodes in a row that are put before and after the nodes of an ONNX graph."""
+"""NodeChain: nodes in a row that are placed before and after the nodes of an ONNX graph."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -8,11 +8,15 @@ from numpy.typing import NDArray
 
 
 class NodeChain:
-    """Nodes in a row, whose values have names that the graph does not use."""
+    """Nodes in a row, whose values have names that the graph does not use.
+
+    They go before the nodes of the graph, those added after `pass_graph` behind them.
+    """
 
     def __init__(self, taken: set[str]) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
+        self._before: list[Any] = []
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
         self._taken = taken
 
     @classmethod
@@ -37,7 +41,7 @@ class NodeChain:
         from onnx import helper
 
         output = output or self.make_name(f"maskwright_{operator.lower()}")
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], **how))
+        self._nodes.append(helper.make_node(operator, list(inputs), [output], **how))
         return output
 
     def cast(self, value: str, dtype: str) -> str:
@@ -51,7 +55,7 @@ class NodeChain:
         from onnx import numpy_helper
 
         name = self.make_name("maskwright_constant")
-        self.constants.append(numpy_helper.from_array(values, name))
+        self._constants.append(numpy_helper.from_array(values, name))
         return name
 
     def integers(self, *values: int) -> str:
@@ -61,3 +65,15 @@ class NodeChain:
     def number(self, value: float) -> str:
         """Add an initializer of one float32, which has no axes."""
         return self.constant(np.array(value, np.float32))
+
+    def pass_graph(self) -> None:
+        """Let what is added from now on follow the nodes of the graph."""
+        self._before, self._nodes = self._nodes, []
+
+    def place(self, model: Any) -> None:
+        """Put the nodes and initializers around those of the graph of an onnx.ModelProto."""
+        graph = model.graph
+        nodes = [*self._before, *graph.node, *self._nodes]
+        del graph.node[:]
+        graph.node.extend(nodes)
+        graph.initializer.extend(self._constants)

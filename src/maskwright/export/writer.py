@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
+from typing import Self
 
 from ..core import parts
 from ..core.bundle import Bundle
@@ -21,7 +22,7 @@ from ..inference.need import measure_bytes_per_px
 from ..inference.parity import Planes, compare, read_kept, verify
 from ..inference.resolution import to_network
 from ..inference.seams import measure_reach, measure_tiling_effect
-from .inside import ARGMAX, compare_inside, put_inside, write_triton
+from .inside import ARGMAX, add_parts, compare_inside, write_triton
 from .layers import find_first_difference
 from .quality import QualityTest
 from .quantize.qdq import FloatGraph
@@ -80,19 +81,18 @@ def prepare_images(images: Iterable[Image], spec: InputSpec) -> Iterator[Image]:
 class GraphWriter:
     """Writes graphs of one target into a folder.
 
-    With `unverified`, a graph that nothing on this machine can run is written too.
+    A graph is written once more with the parts `inside`, see `export.inside`.
     """
 
-    name: str
     target: Target
     folder: Path
-    unverified: bool = False
+    inside: tuple[str, ...] = ()
 
     @classmethod
     def open(
-        cls, name: str, folder: Path, *, unverified: bool, inside: Sequence[str] = ()
-    ) -> "GraphWriter":
-        """Load the target, of which `inside` asks parts of prediction.
+        cls, name: str, folder: Path, *, unverified: bool, inside: tuple[str, ...] = ()
+    ) -> Self:
+        """Load the target; with `unverified`, also one whose graphs cannot run here.
 
         Raises:
             UnknownNameError: There is no such target.
@@ -115,24 +115,25 @@ class GraphWriter:
                 f"compared with the network; write it with --unverified, and run the script "
                 f"that is written beside it on the machine that has {target.ENGINE}"
             )
-        return cls(name, target, folder, unverified)
+        return cls(target, folder, inside)
 
-    def write_all(
-        self, trial: Trial, precision: str | None, inside: Sequence[str]
+    def write(
+        self, trial: Trial, precision: str | None
     ) -> Iterator[tuple[Graph, tuple[str, ...]]]:
-        """Write one graph, and once more with parts `inside` where there are any."""
-        graph, beside = self.write(trial, precision)
-        yield graph, beside
-        if inside:
-            yield self._write_inside(trial, graph, inside)
-
-    def write(self, trial: Trial, precision: str | None) -> tuple[Graph, tuple[str, ...]]:
-        """Write one graph; the names of the other files that belong to it come second.
+        """Write and yield each graph, with the names of the other files that belong to it.
 
         Raises:
             BundleError: The graph disagrees with the network.
             ConfigError: The network cannot be written in this format and precision.
         """
+        graph, beside = self._write_logits(trial, precision)
+        yield graph, beside
+        if self.inside:
+            yield self._write_inside(trial, graph)
+
+    def _write_logits(
+        self, trial: Trial, precision: str | None
+    ) -> tuple[Graph, tuple[str, ...]]:
         precision = choose_precision(self.target, precision)
         path = self.folder / name_file(self.target, precision)
         if precision == "int8":
@@ -154,7 +155,7 @@ class GraphWriter:
         beside = (*part.list_external_files(path), *scripts)
         for name in (path.name, *beside):
             remember("graph", hash_file(self.folder / name))
-        return self.test(trial, path, precision, outputs), beside
+        return self._test(trial, path, precision, outputs), beside
 
     def _write_int8(self, trial: Trial, path: Path) -> tuple[Graph, tuple[str, ...]]:
         """Search for a graph of int8 that keeps the score, and write the path of the search."""
@@ -186,9 +187,9 @@ class GraphWriter:
         for name, text in texts.items():
             (self.folder / name).write_text(text, encoding="utf-8")
         quality = found.steps[-1].quality
-        return self.test(trial, path, "int8", outputs, quality=quality), tuple(texts)
+        return self._test(trial, path, "int8", outputs, quality=quality), tuple(texts)
 
-    def test(
+    def _test(
         self,
         trial: Trial,
         path: Path,
@@ -230,16 +231,15 @@ class GraphWriter:
             quality=quality or (trial.quality.score(engine) if trial.quality else None),
         )
 
-    def _write_inside(
-        self, trial: Trial, graph: Graph, inside: Sequence[str]
-    ) -> tuple[Graph, tuple[str, ...]]:
+    def _write_inside(self, trial: Trial, graph: Graph) -> tuple[Graph, tuple[str, ...]]:
         """Write `graph` again with parts of prediction inside, and its configuration.
 
         Raises:
             BundleError: What it gives disagrees with the network.
         """
+        inside = self.inside
         path = self.folder / f"{Path(graph.file).stem}.inside.onnx"
-        put_inside(self.folder / graph.file, trial.card, inside, path)
+        add_parts(self.folder / graph.file, trial.card, inside, path)
         remember("graph", hash_file(path))
         network, inputs_CHW = trial.network, trial.find_inputs()
         parity = compare_inside(path, trial.card, inside, network, inputs_CHW)
@@ -251,9 +251,7 @@ class GraphWriter:
         outputs = (LABELS,) if ARGMAX in inside else graph.outputs
         config = path.with_suffix(".pbtxt")
         config.write_text(write_triton(path.name, trial.card, inside), encoding="utf-8")
-        written = replace(
-            graph, file=path.name, outputs=outputs, parity=parity, inside=tuple(inside)
-        )
+        written = replace(graph, file=path.name, outputs=outputs, parity=parity, inside=inside)
         return written, (config.name,)
 
     def _name_layer(self, trial: Trial, path: Path) -> str:

@@ -29,17 +29,14 @@ def rewrite(model: Any, taken: InputLayout, given: OutputLayout) -> Any:
     chain = NodeChain.around(model)
     image, logits = chain.make_name(IMAGE), chain.make_name(LOGITS)
     size = _add_input(chain, image, taken)
-    before = chain.nodes
-    chain.nodes = []
+    chain.pass_graph()
     _add_output(chain, logits, given, size if given.stride == 1 else None)
     rewritten = onnx.ModelProto()
     rewritten.CopyFrom(model)
+    chain.place(rewritten)
     graph = rewritten.graph
-    nodes = [*before, *graph.node, *chain.nodes]
-    for entries in (graph.node, graph.input, graph.output):
+    for entries in (graph.input, graph.output):
         del entries[:]
-    graph.node.extend(nodes)
-    graph.initializer.extend(chain.constants)
     sides = taken.size_HW or ("height", "width")
     batch = taken.num_images or "batch"
     shape = [batch, taken.channels, *sides]
