@@ -18,10 +18,9 @@ from ..core.progress import Progress
 from ..core.trust import hash_file, remember
 from ..inference.engine import ENGINES, Engine, EngineOptions, EnginePart
 from ..inference.engines.torch import TorchEngine
-from ..inference.need import measure_bytes_per_px
 from ..inference.parity import Planes, compare, read_kept, verify
 from ..inference.resolution import to_network
-from ..inference.seams import measure_reach, measure_tiling_effect
+from ..inference.seams import measure_graph
 from .inside import ARGMAX, add_parts, compare_inside, write_triton
 from .layers import find_first_difference
 from .quality import QualityTest
@@ -217,19 +216,16 @@ class GraphWriter:
             )
         except BundleError as error:
             raise BundleError(f"{error}{self._name_layer(trial, path)}") from error
-        reach_px = measure_reach(engine, trial.card)
-        return Graph(
+        graph = Graph(
             file=path.name,
             engine=self.target.ENGINE,
             precision=precision,
             outputs=outputs,
             tolerance=tolerance,
             parity=parity,
-            bytes_per_px=round(measure_bytes_per_px(engine, trial.card.input.channels), 1),
-            reach_px=reach_px,
-            tiling=measure_tiling_effect(engine, trial.card, trial.prepared, reach_px=reach_px),
             quality=quality or (trial.quality.score(engine) if trial.quality else None),
         )
+        return measure_graph(graph, engine, trial.card, trial.prepared)
 
     def _write_inside(self, trial: Trial, graph: Graph) -> tuple[Graph, tuple[str, ...]]:
         """Write `graph` again with parts of prediction inside, and its configuration.

@@ -1,4 +1,4 @@
-"""What an export measures for tiles: the reach of a network, and what tiles change.
+"""What an export measures for tiles: memory and reach of a network, and what tiles change.
 
 A network that pools over the whole image sees another image in each tile. Each image is cut
 into tiles of about half its height and width, smaller than those of `predict`, so that what is
@@ -6,23 +6,42 @@ measured is rather more than what a larger image shows.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.card import ModelCard
-from ..core.graph import TilingEffect
+from ..core.graph import Graph, TilingEffect
 from ..core.image import Image
 from ..core.kernels.kernel import kernel
 from .engine import Engine
+from .need import measure_bytes_per_px
 from .strategy import run_whole
 from .tiledimage import TiledImage
-from .tiling import UNIT, TilePlan, Tiling, pad_side
+from .tiling import LEAST_TILE_PX, UNIT, TilePlan, Tiling, pad_side
 
-_LEAST_TILE_PX = 4 * UNIT
 _TRIAL_PX = 512
 _FELT_SHARE = 0.01
+
+
+def measure_graph(
+    graph: Graph, engine: Engine, card: ModelCard, images: Sequence[Image]
+) -> Graph:
+    """The graph that `engine` runs, with its memory and reach and what tiles change.
+
+    A graph of one size alone stays as it is. `images` are as `InputSpec.prepare` gives them.
+    """
+    if engine.size_HW is not None:
+        return graph
+    reach_px = measure_reach(engine, card)
+    return replace(
+        graph,
+        bytes_per_px=round(measure_bytes_per_px(engine, card.input.channels), 1),
+        reach_px=reach_px,
+        tiling=measure_tiling_effect(engine, card, images, reach_px=reach_px),
+    )
 
 
 def measure_tiling_effect(
@@ -30,7 +49,7 @@ def measure_tiling_effect(
 ) -> TilingEffect | None:
     """Compare labels in tiles with labels of whole images, as `InputSpec.prepare` gives them.
 
-    None where no image is larger than a tile of `_LEAST_TILE_PX`, or the engine takes images
+    None where no image is larger than a tile of `LEAST_TILE_PX`, or the engine takes images
     of one size alone.
     """
     if engine.size_HW is not None:
@@ -71,7 +90,7 @@ def mark_shared(plan: TilePlan, size_HW: tuple[int, int]) -> NDArray[np.bool_]:
 def _plan(engine: Engine, card: ModelCard, image_HWC: Image, reach_px: int) -> TilePlan | None:
     size_HW = image_HWC.shape[0], image_HWC.shape[1]
     halves = (-(-side // 2) for side in card.input.network_size(size_HW))
-    sides = [max(_LEAST_TILE_PX, pad_side(half)) for half in halves]
+    sides = [max(LEAST_TILE_PX, pad_side(half)) for half in halves]
     tiling = Tiling(tile=(sides[0], sides[1]), reach_px=reach_px)
     return tiling.plan(engine, card.input, size_HW)
 

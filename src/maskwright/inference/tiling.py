@@ -24,7 +24,7 @@ AUTO, OFF = "auto", "off"
 UNIT = 32
 """Network pixels; the largest stride of the encoders, to which networks pad their input."""
 
-TILE_PX = 1024
+TILE_PX, LEAST_TILE_PX = 1024, 4 * UNIT
 OVERLAP_PX, MOST_OVERLAP_PX = 128, 256
 _IDLE_SHARE = 3 / 8
 """Of the overlap at each edge of a tile, where its weight is 0."""
@@ -44,6 +44,11 @@ resized as floats (27), class, logit, confidence and the strip that is decided (
 def pad_side(size: int) -> int:
     """A height or width, up to the next multiple of `UNIT`."""
     return math.ceil(size / UNIT) * UNIT
+
+
+def is_tile(size_HW: tuple[int, int]) -> bool:
+    """Whether images can be cut into tiles of this one size, in network pixels."""
+    return min(size_HW) >= LEAST_TILE_PX and not any(n % UNIT for n in size_HW)
 
 
 class Part(NamedTuple):
@@ -248,10 +253,8 @@ class Tiling:
     def _choose_tile(self, size: tuple[int, int], engine: Engine) -> tuple[int, int] | None:
         """Height and width of a tile for a network input of `size`; None for one piece."""
         if engine.size_HW is not None:
-            is_cut = min(engine.size_HW) >= 4 * UNIT and not any(
-                n % UNIT for n in engine.size_HW
-            )
-            return engine.size_HW if is_cut and engine.size_HW != size else None
+            is_cut = engine.size_HW != size and is_tile(engine.size_HW)
+            return engine.size_HW if is_cut else None
         tile = self.tile
         if isinstance(tile, str):
             if size[0] * size[1] <= self.most_px:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...core.bundle import GRAPH, PARITY, Bundle, add_files, fill_bundle, open_bundle
 from ...core.card import ArchSpec, ModelCard
@@ -19,11 +20,10 @@ from ...data.pixels.images import read_image
 from ...inference.engine import Engine, EngineOptions
 from ...inference.engines import onnxruntime
 from ...inference.inputs import find_images
-from ...inference.need import measure_bytes_per_px
 from ...inference.parity import Planes, compare, keep_inputs
 from ...inference.resolution import to_network
-from ...inference.seams import measure_reach, measure_tiling_effect
-from ...inference.tiling import UNIT
+from ...inference.seams import measure_graph
+from ...inference.tiling import LEAST_TILE_PX, UNIT, is_tile
 from .inputfile import InputFile, make_input_spec, read_input_file
 from .layout import InputLayout, OutputLayout
 from .look import find_layouts, make_noise
@@ -98,7 +98,8 @@ def import_onnx(
         engine = onnxruntime.build(path, card, EngineOptions())
         inputs = progress(tested, total=len(tested), what="comparing with the original")
         parity = _compare(network, engine, inputs, file)
-        graph = _measure(path, engine, card, prepared, parity)
+        graph = Graph(file=path.name, engine=engine.name, parity=parity)
+        graph = measure_graph(graph, engine, card, prepared)
         files = {GRAPH: path}
         if keep_parity_images and taken.size_HW is None:
             files[PARITY] = folder / PARITY
@@ -110,7 +111,7 @@ def import_onnx(
 
 def _make_card(
     file: Path,
-    model: object,
+    model: Any,
     labels: LabelSpec,
     told: InputFile,
     taken: InputLayout,
@@ -126,9 +127,7 @@ def _make_card(
             "imported": {
                 "file": file.name,
                 "sha256": hash_file(file),
-                "producer": " ".join(
-                    getattr(model, key) for key in ("producer_name", "producer_version")
-                ).strip(),
+                "producer": f"{model.producer_name} {model.producer_version}".strip(),
                 "opset": find_opset(model),
                 "input": str(taken),
                 "output": str(given),
@@ -158,11 +157,11 @@ def _choose_size(file: Path, told: InputFile, taken: InputLayout) -> tuple[int, 
                 f"size: tiles, but {file.name} takes free sizes; leave size out: large images "
                 f"are cut into tiles by themselves"
             )
-        if min(fixed) < 4 * UNIT or any(n % UNIT for n in fixed):
+        if not is_tile(fixed):
             raise ConfigError(
                 f"size: tiles, but {file.name} takes {fixed[0]} x {fixed[1]} px: tiles have "
-                f"sides of {4 * UNIT} px or more, in multiples of {UNIT}; leave size out, then "
-                f"images are resized"
+                f"sides of {LEAST_TILE_PX} px or more, in multiples of {UNIT}; leave size out, "
+                f"then images are resized"
             )
         return None
     if told.size is not None and min(told.size) < 1:
@@ -197,20 +196,3 @@ def _compare(
         Tolerance(), graph=f"{file}: the rewritten graph", fix="nothing was written"
     )
     return parity
-
-
-def _measure(
-    path: Path, engine: Engine, card: ModelCard, prepared: Sequence[Image], parity: Parity
-) -> Graph:
-    """The entry of the manifest; memory and reach are those of graphs of free size."""
-    if engine.size_HW is not None:
-        return Graph(file=path.name, engine=engine.name, parity=parity)
-    reach_px = measure_reach(engine, card)
-    return Graph(
-        file=path.name,
-        engine=engine.name,
-        parity=parity,
-        bytes_per_px=round(measure_bytes_per_px(engine, card.input.channels), 1),
-        reach_px=reach_px,
-        tiling=measure_tiling_effect(engine, card, prepared, reach_px=reach_px),
-    )
