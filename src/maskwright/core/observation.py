@@ -29,7 +29,7 @@ TITLES = {
     "classes": "shares of classes",
     "confidence": "confidence",
     "shapes": "regions and borders",
-    "encoder": "features of the encoder",
+    ENCODER: "features of the encoder",
 }
 """What a family is called for people."""
 
@@ -72,8 +72,7 @@ class Observation:
             line = SCHEMA.read(document, where=where)
             families = {
                 name: {key: float(value) for key, value in line["families"][name].items()}
-                for name in (*FAMILIES, ENCODER)
-                if name != ENCODER or name in line["families"]
+                for name in (*FAMILIES, *({ENCODER} & line["families"].keys()))
             }
             texts = {name: str(line[name]) for name in ("key", "model", "source")}
         except (KeyError, TypeError, ValueError, AttributeError) as error:

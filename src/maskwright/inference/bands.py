@@ -334,7 +334,7 @@ class _BandWriter:
         if OVERLAY in self.files:
             shown_HW3 = self.to.display.draw(image_HWC, labels_HW != IGNORE)
             self.band.rgb_HW3[:, columns] = shown_HW3
-        self._put_shares(decision, left)
+        self._write_shares(decision, left)
         self.band.sample(columns, data)
         counts_C = self.band.tally.counts_C
         counts_C += count_pixels(labels_HW, len(counts_C))
@@ -352,14 +352,14 @@ class _BandWriter:
             self._add_overlay(band)
         self.tally = band.tally._replace(above_1W=band.labels_HW[-1:])
 
-    def _put_shares(self, decision: Decision, left: int) -> None:
+    def _write_shares(self, decision: Decision, left: int) -> None:
         for kind, file in self.files.items():
             if kind not in PROBABILITIES or not isinstance(file, RawRows):
                 continue
             dtype = find_stored_type(kind, self.image.geotags)
             top = decision.logits.rows.first
             for rows_nWK in list_shares(decision):
-                file.put(top, left, encode_shares(rows_nWK, kind, dtype))
+                file.write_part(top, left, encode_shares(rows_nWK, kind, dtype))
                 top += len(rows_nWK)
 
     def _add_overlay(self, band: _Band) -> None:

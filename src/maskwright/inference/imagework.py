@@ -44,9 +44,9 @@ class ImageWork:
 
     Images run side by side in one thread per core, so that reading, scaling, deciding and
     writing overlap with the engine; that of `serial`, where given, runs each in one thread.
-    Together they take no more pixels than one image may have
-    that is not cut into tiles. An image of more, or of tiles, runs alone, in its turn and in
-    the thread of the caller, where an interrupt ends it at once.
+    Together they take no more pixels than one image may have that is not cut into tiles. An
+    image of more, or of tiles, runs alone, in its turn and in the thread of the caller, where
+    an interrupt ends it at once.
     """
 
     model: Predictor | FoldPredictors

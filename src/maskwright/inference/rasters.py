@@ -39,7 +39,7 @@ class RawRows:
         self._file.seek(0, os.SEEK_END)
         self._file.write(rows.tobytes())
 
-    def put(self, top: int, left: int, pixels_nw: NDArray[Any]) -> None:
+    def write_part(self, top: int, left: int, pixels_nw: NDArray[Any]) -> None:
         """Write a part of rows, (n, w) or (n, w, K), from row `top` and column `left` on."""
         pixel_bytes = pixels_nw[:1, :1].nbytes
         for row, pixels_w in enumerate(pixels_nw, start=top):

@@ -15,8 +15,8 @@ class Candidate:
     """One way to run the network; `miou` and `equal_pixel_share` are in 0..1.
 
     `drop_points` is the mIoU, of 100, that the network scores more, `equal_pixel_share` counts
-    the pixels to which it gives the same class; `size_mb` is that of the
-    file, `memory_mb` the peak of a process that runs it, None where the system does not tell.
+    the pixels to which it gives the same class. `size_mb` is that of the file, `memory_mb` the
+    peak of a process that runs it, None where the system does not state it.
     """
 
     engine: str

@@ -81,13 +81,13 @@ def import_onnx(
     """
     file, where = Path(file), Path(input_file)
     require_digest(trust)
-    told, labels = read_input_file(where), read_spec(Path(spec))
+    settings, labels = read_input_file(where), read_spec(Path(spec))
     model = load_graph(file)
     with fill_bundle(Path(out), mode) as folder:
         require_trial(file, where, trust)
         original = Original.open(file)
-        taken, given, reason = find_layouts(original, told, len(labels), where)
-        card = _make_card(file, model, labels, told, taken, given)
+        taken, given, reason = find_layouts(original, settings, len(labels), where)
+        card = _make_card(file, model, labels, settings, taken, given)
         path = folder / GRAPH
         path.write_bytes(rewrite(update_opset(file, model), taken, given).SerializeToString())
         remember("graph", hash_file(path))
@@ -113,14 +113,17 @@ def _make_card(
     file: Path,
     model: Any,
     labels: LabelSpec,
-    told: InputFile,
+    settings: InputFile,
     taken: InputLayout,
     given: OutputLayout,
 ) -> ModelCard:
     return ModelCard(
         labels=labels,
         input=make_input_spec(
-            told, taken.channels, _choose_size(file, told, taken), is_integer=taken.is_integer
+            settings,
+            taken.channels,
+            _choose_size(file, settings, taken),
+            is_integer=taken.is_integer,
         ),
         arch=ArchSpec(name=ARCH, encoder="none"),
         provenance={
@@ -144,14 +147,14 @@ def _find_grid(taken: InputLayout, given: OutputLayout) -> LogitsGrid:
     return LogitsGrid(given.stride, taken.multiple if taken.size_HW is None else given.stride)
 
 
-def _choose_size(file: Path, told: InputFile, taken: InputLayout) -> tuple[int, int] | None:
+def _choose_size(file: Path, settings: InputFile, taken: InputLayout) -> tuple[int, int] | None:
     """The size to which images are resized; None for their own, or for tiles.
 
     Raises:
         ConfigError: Another size than the fixed one, or tiles that the tiling cannot use.
     """
     fixed = taken.size_HW
-    if told.size == "tiles":
+    if settings.size == "tiles":
         if fixed is None:
             raise ConfigError(
                 f"size: tiles, but {file.name} takes free sizes; leave size out: large images "
@@ -164,13 +167,13 @@ def _choose_size(file: Path, told: InputFile, taken: InputLayout) -> tuple[int, 
                 f"then images are resized"
             )
         return None
-    if told.size is not None and min(told.size) < 1:
-        raise ConfigError(f"size: {list(told.size)}; expected height and width in pixels")
-    if told.size is not None and fixed not in {None, told.size}:
+    if settings.size is not None and min(settings.size) < 1:
+        raise ConfigError(f"size: {list(settings.size)}; expected height and width in pixels")
+    if settings.size is not None and fixed not in {None, settings.size}:
         raise ConfigError(
-            f"size: {list(told.size)}, but {file.name} takes {list(fixed or ())} alone"
+            f"size: {list(settings.size)}, but {file.name} takes {list(fixed or ())} alone"
         )
-    return told.size or fixed
+    return settings.size or fixed
 
 
 def _read_images(images: Sequence[Path | str], card: ModelCard) -> Iterator[Image]:

@@ -1,4 +1,4 @@
-"""input.yaml: what nobody can find in an ONNX file, and what is told rather than found."""
+"""input.yaml: what no ONNX file states, and what is given rather than found."""
 
 from pathlib import Path
 from typing import Literal
@@ -48,23 +48,23 @@ def read_input_file(path: Path) -> InputFile:
 
 
 def make_input_spec(
-    told: InputFile, channels: int, size_HW: tuple[int, int] | None, *, is_integer: bool
+    settings: InputFile, channels: int, size_HW: tuple[int, int] | None, *, is_integer: bool
 ) -> InputSpec:
     """The input of the card: channels in the order of the file of an image.
 
     Args:
-        told: With mean and std, unless the graph takes integers.
+        settings: With mean and std, unless the graph takes integers.
         channels: Of the graph.
         size_HW: To which every image is resized; None for its own size.
         is_integer: Whether the graph takes stored values, which are left as they are.
     """
-    if is_integer or told.mean is None or told.std is None:
-        mean, std = (0.0,) * channels, (1 / told.max_value,) * channels
+    if is_integer or settings.mean is None or settings.std is None:
+        mean, std = (0.0,) * channels, (1 / settings.max_value,) * channels
     else:
-        step = -1 if told.order == "bgr" else 1
-        mean = tuple(value / told.range for value in told.mean[::step])
-        std = tuple(value / told.range for value in told.std[::step])
+        step = -1 if settings.order == "bgr" else 1
+        mean = tuple(value / settings.range for value in settings.mean[::step])
+        std = tuple(value / settings.range for value in settings.std[::step])
     rule = None if size_HW is None else SizeRule(fixed_HW=size_HW)
     return InputSpec(
-        channels=channels, mean=mean, std=std, max_value=told.max_value, size_rule=rule
+        channels=channels, mean=mean, std=std, max_value=settings.max_value, size_rule=rule
     )

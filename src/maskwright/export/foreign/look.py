@@ -1,4 +1,4 @@
-"""Find the layouts of a foreign graph: by its shapes, by running it, and as input.yaml tells.
+"""Find the layouts of a foreign graph: by its shapes, by running it, and as input.yaml states.
 
 Where two layouts fit, nothing is guessed: the message names the key of input.yaml that decides.
 Of several outputs that fit, one of scores is taken before one of labels, then the one of the
@@ -27,57 +27,57 @@ Values = NDArray[np.generic]
 
 
 def find_layouts(
-    original: Original, told: InputFile, num_classes: int, where: Path
+    original: Original, settings: InputFile, num_classes: int, where: Path
 ) -> tuple[InputLayout, OutputLayout, str]:
     """The layouts of input and output, and why the output was taken; raises as the finders."""
-    taken = find_input(original, told, where)
-    given, reason = find_output(original, taken, told, num_classes, where)
+    taken = find_input(original, settings, where)
+    given, reason = find_output(original, taken, settings, num_classes, where)
     return find_limits(original, taken, given), given, reason
 
 
-def find_input(original: Original, told: InputFile, where: Path) -> InputLayout:
+def find_input(original: Original, settings: InputFile, where: Path) -> InputLayout:
     """The layout of the only input.
 
     Raises:
         BundleError: Several inputs, or one that is not a batch of images.
-        ConfigError: What has to be told in `where` is missing.
+        ConfigError: What `where` has to state is missing.
     """
     value = _require_images(original)
-    channels, is_nhwc = _find_axes(original, value, told, where)
+    channels, is_nhwc = _find_axes(original, value, settings, where)
     layout = InputLayout(
         name=value.name,
         channels=channels,
         dtype=value.dtype,
         is_nhwc=is_nhwc,
-        is_reversed=told.order == "bgr",
+        is_reversed=settings.order == "bgr",
         num_images=value.shape[0],
         size_HW=_find_size(original, value, is_nhwc=is_nhwc),
     )
-    _require_scale(layout, told, where)
-    if told.order == "bgr" and channels != 3:
+    _require_scale(layout, settings, where)
+    if settings.order == "bgr" and channels != 3:
         raise ConfigError(f"{where}: order bgr with {channels} channels; it needs 3")
     return layout
 
 
 def find_output(
-    original: Original, taken: InputLayout, told: InputFile, num_classes: int, where: Path
+    original: Original, taken: InputLayout, settings: InputFile, num_classes: int, where: Path
 ) -> tuple[OutputLayout, str]:
     """The layout of the output that becomes the logits, and why it was taken.
 
     Raises:
         BundleError: No output fits the classes; the message has the reason for each.
-        ConfigError: `told` names no output, or what has to be told is missing.
+        ConfigError: `settings` names no output, or lacks what cannot be found.
     """
     names = [value.name for value in original.outputs]
-    if told.output is not None and told.output not in names:
+    if settings.output is not None and settings.output not in names:
         raise ConfigError(
-            f"{where}: no output {told.output!r}; the graph gives {', '.join(names)}"
+            f"{where}: no output {settings.output!r}; the graph gives {', '.join(names)}"
         )
     x_1CHW = make_noise(taken, taken.size_HW or _FREE_HW)
     arrays = original.run(taken.arrange(x_1CHW))
     fitting, reasons = [], []
-    for name in names if told.output is None else [told.output]:
-        found = _read_output(name, arrays[name], x_1CHW.shape[2:], told, num_classes)
+    for name in names if settings.output is None else [settings.output]:
+        found = _read_output(name, arrays[name], x_1CHW.shape[2:], settings, num_classes)
         if isinstance(found, OutputLayout):
             fitting.append(found)
         else:
@@ -88,7 +88,7 @@ def find_output(
             f"{num_classes} classes: {'; '.join(reasons)}"
         )
     best = min(fitting, key=lambda one: (one.kind == "labels", one.stride))
-    if told.output is not None:
+    if settings.output is not None:
         return best, "named in input.yaml"
     if len(fitting) == 1:
         return best, "the only one that fits the classes"
@@ -129,15 +129,18 @@ def make_noise(
 
 def _require_images(original: Original) -> Value:
     if len(original.inputs) != 1:
-        listed = ", ".join(f"{value.name} ({value.shown})" for value in original.inputs)
+        listed = ", ".join(
+            f"{value.name} ({value.format_shape()})" for value in original.inputs
+        )
         raise BundleError(
             f"{original.file}: {len(original.inputs)} inputs, {listed}; expected one, the image"
         )
     (value,) = original.inputs
     if len(value.shape) != 4 or value.dtype not in _NUMBERS:
         raise BundleError(
-            f"{original.file}: input {value.name} is {value.dtype} of {value.shown}; expected "
-            f"numbers with the four axes batch, channels, height, width (or channels last)"
+            f"{original.file}: input {value.name} is {value.dtype} of {value.format_shape()}; "
+            f"expected numbers with the four axes batch, channels, height, width (or channels "
+            f"last)"
         )
     if value.shape[0] not in {None, 1}:
         raise BundleError(
@@ -148,27 +151,28 @@ def _require_images(original: Original) -> Value:
 
 
 def _find_axes(
-    original: Original, value: Value, told: InputFile, where: Path
+    original: Original, value: Value, settings: InputFile, where: Path
 ) -> tuple[int, bool]:
     """The number of channels, and whether they are the last axis."""
-    wanted = _USUAL_CHANNELS if told.mean is None else (len(told.mean),)
+    wanted = _USUAL_CHANNELS if settings.mean is None else (len(settings.mean),)
     first, last = value.shape[1], value.shape[3]
     fits = [is_nhwc for is_nhwc, n in ((False, first), (True, last)) if n in wanted]
-    if told.layout is not None:
-        is_nhwc = told.layout == "NHWC"
-        channels = (last if is_nhwc else first) or (wanted[0] if told.mean else None)
-        if channels is not None and (told.mean is None or channels == len(told.mean)):
+    if settings.layout is not None:
+        is_nhwc = settings.layout == "NHWC"
+        channels = (last if is_nhwc else first) or (wanted[0] if settings.mean else None)
+        if channels is not None and (settings.mean is None or channels == len(settings.mean)):
             return channels, is_nhwc
     elif len(fits) == 1:
         return (last if fits[0] else first) or 0, fits[0]
-    if told.mean is None:
+    if settings.mean is None:
         raise ConfigError(
             f"{where}: mean and std are missing, or layout: the input {value.name} of "
-            f"{original.file.name} is {value.shown}, of which the channels cannot be told"
+            f"{original.file.name} is {value.format_shape()}, of which the channels cannot be "
+            f"told"
         )
     raise ConfigError(
-        f"{where}: mean has {len(told.mean)} channels, the input {value.name} of "
-        f"{original.file.name} is {value.shown}"
+        f"{where}: mean has {len(settings.mean)} channels, the input {value.name} of "
+        f"{original.file.name} is {value.format_shape()}"
         + ("; write layout: NCHW or NHWC" if len(fits) != 0 or None in {first, last} else "")
     )
 
@@ -177,19 +181,19 @@ def _find_size(original: Original, value: Value, *, is_nhwc: bool) -> tuple[int,
     height, width = value.shape[1:3] if is_nhwc else value.shape[2:4]
     if (height is None) != (width is None):
         raise BundleError(
-            f"{original.file}: input {value.name} is {value.shown}, with one of height and "
-            f"width fixed; export it with both fixed or both free"
+            f"{original.file}: input {value.name} is {value.format_shape()}, with one of "
+            f"height and width fixed; export it with both fixed or both free"
         )
     return None if height is None or width is None else (height, width)
 
 
-def _require_scale(layout: InputLayout, told: InputFile, where: Path) -> None:
-    if layout.is_integer and told.mean is not None:
+def _require_scale(layout: InputLayout, settings: InputFile, where: Path) -> None:
+    if layout.is_integer and settings.mean is not None:
         raise ConfigError(
             f"{where}: mean and std for a graph that takes {layout.dtype}, the stored values; "
             f"leave them out"
         )
-    if not layout.is_integer and told.mean is None:
+    if not layout.is_integer and settings.mean is None:
         raise ConfigError(
             f"{where}: mean and std are missing, for {layout.channels} channels: no ONNX file "
             f"states them; those of ImageNet are mean: [0.485, 0.456, 0.406] and std: [0.229, "
@@ -198,16 +202,16 @@ def _require_scale(layout: InputLayout, told: InputFile, where: Path) -> None:
 
 
 def _read_output(
-    name: str, values: Values, size_HW: tuple[int, ...], told: InputFile, num_classes: int
+    name: str, values: Values, size_HW: tuple[int, ...], settings: InputFile, num_classes: int
 ) -> OutputLayout | str:
     """The layout of one output; else why it does not fit."""
-    axes = list(_list_axes(values, told, num_classes))
+    axes = list(_list_axes(values, settings, num_classes))
     if not axes:
         return f"has no axis of {num_classes} classes, and is no label map"
     if len(axes) > 1:
         return "fits as NCHW and NHWC: write output_layout in input.yaml"
     channels, is_nhwc = axes[0]
-    kind = told.output_values or _find_kind(values, channels, num_classes, is_nhwc=is_nhwc)
+    kind = settings.output_values or _find_kind(values, channels, num_classes, is_nhwc=is_nhwc)
     if kind is None:
         return (
             "lies in 0..1 and its sums are not 1: write output_values: probabilities or "
@@ -230,7 +234,9 @@ def _read_output(
     )
 
 
-def _list_axes(values: Values, told: InputFile, num_classes: int) -> Iterator[tuple[int, bool]]:
+def _list_axes(
+    values: Values, settings: InputFile, num_classes: int
+) -> Iterator[tuple[int, bool]]:
     """Numbers of channels, and whether they are the last axis, that fit the classes."""
     fitting = {num_classes} if _is_scores(values) else {1}
     if num_classes == 2 or _is_whole(values):
@@ -240,7 +246,7 @@ def _list_axes(values: Values, told: InputFile, num_classes: int) -> Iterator[tu
     if values.ndim != 4:
         return
     for is_nhwc, axis in ((False, 1), (True, 3)):
-        allowed = told.output_layout in {None, "NHWC" if is_nhwc else "NCHW"}
+        allowed = settings.output_layout in {None, "NHWC" if is_nhwc else "NCHW"}
         if allowed and values.shape[axis] in fitting:
             yield values.shape[axis], is_nhwc
 

@@ -44,9 +44,8 @@ class Value:
     dtype: str
     shape: tuple[int | None, ...]
 
-    @property
-    def shown(self) -> str:
-        """Its shape for messages."""
+    def format_shape(self) -> str:
+        """The shape for messages: `1x3x?x?`."""
         return "x".join("?" if n is None else str(n) for n in self.shape) or "scalar"
 
 
