@@ -6,9 +6,7 @@ Each line on standard input is a number of runs; the answer is the list of their
 """
 
 import json
-import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from maskwright.core.card import ModelCard
+from maskwright.inference.bench.worker import answer, answer_runs, take_stdout, warm_up
 from maskwright.inference.engine import Engine, EngineOptions
+from maskwright.inference.parity import Run
 
 SIZE_HW = (512, 512)
-WARM_UP_S = 0.3
-
-Run = Callable[[Any], Any]
 
 
 def open_card(folder: Path) -> ModelCard:
@@ -85,18 +82,14 @@ VARIANTS: Mapping[str, tuple[Callable[[Path, int, str], Run], str]] = {
 
 def main(folder: Path, variant: str, threads: int) -> None:
     """Warm up, keep the logits, then answer."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print there
+    answers = take_stdout()
     opened, precision = VARIANTS[variant]
     run = opened(folder, threads, precision)
     image_BCHW = draw_image(open_card(folder).input.channels)
-    started_s, times_ms = time.perf_counter(), [time_ms(run, image_BCHW)]
-    while len(times_ms) < 2 or time.perf_counter() - started_s < WARM_UP_S:
-        times_ms.append(time_ms(run, image_BCHW))
+    warm_ms = warm_up(run, image_BCHW)
     np.save(folder / f"{variant}.npy", np.asarray(run(image_BCHW))[0])
-    answer(answers, min(times_ms))
-    for line in sys.stdin:
-        answer(answers, [time_ms(run, image_BCHW) for _ in range(int(line))])
+    answer(answers, warm_ms)
+    answer_runs(run, image_BCHW, answers)
 
 
 def draw_image(channels: int) -> np.ndarray:
@@ -106,19 +99,6 @@ def draw_image(channels: int) -> np.ndarray:
     image_BCHW = np.kron(coarse, np.ones((1, 1, 16, 16)))
     image_BCHW += 0.3 * rng.standard_normal(image_BCHW.shape)
     return image_BCHW.astype(np.float32)
-
-
-def time_ms(run: Run, image_BCHW: Any) -> float:
-    """Of one run."""
-    started_s = time.perf_counter()
-    run(image_BCHW)
-    return 1000 * (time.perf_counter() - started_s)
-
-
-def answer(answers: Any, document: object) -> None:
-    """Write one line."""
-    answers.write(json.dumps(document) + "\n")
-    answers.flush()
 
 
 if __name__ == "__main__":

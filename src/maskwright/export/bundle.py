@@ -19,7 +19,7 @@ from ..inference.engines.torch import TorchEngine
 from ..inference.parity import keep_inputs
 from ..inference.resolution import to_network
 from .inside import require_possible
-from .quality import QualityTest
+from .quality import QualityTest, choose_split
 from .quantize.calibration import choose_calibration
 from .quantize.search import MAX_DROP_POINTS, Calibration
 from .source import Source
@@ -165,10 +165,9 @@ def _read_images(
     if isinstance(data, Path | str):
         data = open_dataset(data, allow_outside=allow_outside, progress=progress)
     data = data.with_input(spec)
-    split = "val" if "val" in data.splits else ""
-    judged = data.subset(split) if split else data
+    judged, split = choose_split(data)
     learnt = data.subset("train") if "train" in data.splits else data
-    return _Images(choose_images(judged), judged, split or "all images", learnt)
+    return _Images(choose_images(judged), judged, split, learnt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,16 @@ class _Scored:
         return value if np.isfinite(value) else None
 
 
+def choose_split(dataset: Dataset) -> tuple[Dataset, str]:
+    """The validation images that graphs are scored on, with the name of their split.
+
+    Of a dataset without that split, all images.
+    """
+    if "val" in dataset.splits:
+        return dataset.subset("val"), "val"
+    return dataset, "all images"
+
+
 class QualityTest:
     """The labelled images of a split with the classes that the network predicts in them.
 

@@ -14,11 +14,11 @@ from ...core.results import NEW, WriteMode, fill_folder
 from ...data.dataset import open_dataset
 from ...data.protocol import Dataset
 from ...inference.bench.bench import SIZE_HW, Bench, EngineTime, bench_model
-from ...inference.engine import EngineOptions
+from ...inference.engine import FP32, EngineOptions
 from ...inference.parity import verify
 from ...inference.predictor import open_model
 from ..bundle import export_model
-from ..quality import QualityTest
+from ..quality import QualityTest, choose_split
 from .candidates import REFERENCE, Candidate, Wish, choose
 from .output import DOCUMENT, Compression, write_files
 
@@ -101,7 +101,7 @@ class _Exports:
     def write(self) -> tuple[Bundle, tuple[str, ...]]:
         """The Bundle with fp32 and, where it holds the score, int8; and what could not be."""
         self.log("writing the graph in fp32")
-        plain = self._export(self.model, "plain", "fp32")
+        plain = self._export(self.model, "plain", FP32)
         if plain.graphs[-1].quality is None:
             raise DataError(
                 f"{self.dataset.source}: images without labels of the classes of the model; "
@@ -136,18 +136,17 @@ class _Scores:
     @classmethod
     def open(cls, bundle: Bundle, dataset: Dataset, progress: Progress) -> Self:
         """Run the network on the validation split of `dataset`, else on all of it."""
-        data = dataset.with_input(bundle.card.input)
-        split = "val" if "val" in data.splits else ""
-        judged = data.subset(split) if split else data
+        judged, split = choose_split(dataset.with_input(bundle.card.input))
         network = open_model(bundle.root, engine=REFERENCE).engine
-        test = QualityTest(network, bundle.card, judged, split or "all images", progress)
+        test = QualityTest(network, bundle.card, judged, split, progress)
         known = {(g.engine, g.precision): g.quality for g in bundle.graphs if g.quality}
+        known[REFERENCE, FP32] = _judge_network(next(iter(known.values())))
         return cls(bundle, test, known)
 
     def find_graph(self, precision: str) -> Graph:
         """The graph in a precision, or in fp32, which engines cast."""
         graphs = {g.precision: g for g in self.bundle.graphs if g.file.endswith(".onnx")}
-        return graphs.get(precision, graphs["fp32"])
+        return graphs.get(precision, graphs[FP32])
 
     def judge(self, time: EngineTime) -> Candidate:
         """The candidate of a measured engine."""
@@ -175,6 +174,16 @@ class _Scores:
             opened = open_model(self.bundle.root, engine=engine, options=options)
             self.found[key] = self.test.score(opened.engine, what=" ".join(key))
         return self.found[key]
+
+
+def _judge_network(quality: Quality) -> Quality:
+    """What the network itself scores, by the test of a graph beside it."""
+    return replace(
+        quality,
+        equal_pixel_share=1.0,
+        graph_miou=quality.network_miou,
+        graph_boundary_f1=quality.network_boundary_f1,
+    )
 
 
 def _write_chosen(scores: _Scores, chosen: Candidate, path: Path) -> None:

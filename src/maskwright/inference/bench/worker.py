@@ -20,7 +20,7 @@ from ...core.errors import ConfigError, MaskwrightError
 from ...core.graph import Tolerance
 from ...core.memory import measure_peak
 from ..engine import Engine, EngineOptions
-from ..parity import verify
+from ..parity import Planes, Run, verify
 from ..predictor import open_model
 
 WARM_UP_S = 0.5
@@ -86,8 +86,7 @@ class Job:
 
 def main() -> None:
     """Run the job of the first argument."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print there
+    answers = take_stdout()
     job = Job.from_text(sys.argv[1])
     try:
         _serve(job, answers)
@@ -99,33 +98,46 @@ def main() -> None:
         sys.exit(1)
 
 
+def take_stdout() -> TextIO:
+    """The standard output, for answers alone: what libraries print there goes to stderr."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return answers
+
+
 def _serve(job: Job, answers: TextIO) -> None:
     rng = np.random.default_rng(0)
     with measure_peak() as peak:
         engine, channels = job.open()
         shape = job.batch, channels, *job.size_HW
         x_BCHW = rng.standard_normal(shape, np.float32)
-        warm_ms = _warm_up(engine, x_BCHW)
-    _answer(answers, {"peak_bytes": peak.num_bytes, "warm_ms": warm_ms})
-    for line in sys.stdin:
-        _answer(answers, [_time_ms(engine, x_BCHW) for _ in range(int(line))])
+        warm_ms = warm_up(engine, x_BCHW)
+    answer(answers, {"peak_bytes": peak.num_bytes, "warm_ms": warm_ms})
+    answer_runs(engine, x_BCHW, answers)
 
 
-def _warm_up(engine: Engine, x_BCHW: np.typing.NDArray[np.float32]) -> float:
+def warm_up(run: Run, x_BCHW: Planes) -> float:
     """The shortest time of a run of the warm-up, in ms."""
-    started_s, times_ms = time.perf_counter(), [_time_ms(engine, x_BCHW)]
+    started_s, times_ms = time.perf_counter(), [_time_ms(run, x_BCHW)]
     while len(times_ms) < 2 or time.perf_counter() - started_s < WARM_UP_S:
-        times_ms.append(_time_ms(engine, x_BCHW))
+        times_ms.append(_time_ms(run, x_BCHW))
     return min(times_ms)
 
 
-def _time_ms(engine: Engine, x_BCHW: np.typing.NDArray[np.float32]) -> float:
+def answer_runs(run: Run, x_BCHW: Planes, answers: TextIO) -> None:
+    """Answer each number of runs on stdin with their times in ms, until it ends."""
+    for line in sys.stdin:
+        answer(answers, [_time_ms(run, x_BCHW) for _ in range(int(line))])
+
+
+def _time_ms(run: Run, x_BCHW: Planes) -> float:
     started_s = time.perf_counter()
-    engine(x_BCHW)
+    run(x_BCHW)
     return 1000 * (time.perf_counter() - started_s)
 
 
-def _answer(answers: TextIO, document: object) -> None:
+def answer(answers: TextIO, document: object) -> None:
+    """Write one line of JSON."""
     answers.write(json.dumps(document) + "\n")
     answers.flush()
 
