@@ -39,7 +39,8 @@ def test_one_group_has_no_interval_and_no_truth_no_accuracy():
 
 
 def test_a_class_that_is_nowhere_is_left_out_of_the_mean():
-    record = make_record(1, score=[[90, 0], [0, 0]])
-    found = measure_accuracy([record], VIEW, 60)
-    assert found.mean == 1
+    records = [make_record(60 * n, score=[[90, 0], [0, 0]]) for n in range(3)]
+    found = measure_accuracy(records, VIEW, 60)
+    assert (found.mean, found.mean_interval) == (1, (1, 1))
+    np.testing.assert_array_equal(found.interval_2C, [[1, np.nan], [1, np.nan]])
     assert found.iou_C.tolist() == [1.0, pytest.approx(np.nan, nan_ok=True)]

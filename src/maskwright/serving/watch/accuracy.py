@@ -79,13 +79,13 @@ def judge_losses(records: Sequence[Record]) -> Risk | None:
 
 def _find_intervals(groups_GCC: NDArray[np.int64]) -> tuple[Rows, Rows]:
     """The intervals of the IoU of each class (2, C) and of its mean (2,), by a bootstrap."""
-    num = len(groups_GCC)
+    num, interval_2C = len(groups_GCC), np.full((2, groups_GCC.shape[-1]), np.nan)
     if num < _LEAST_GROUPS:
-        return np.full((2, groups_GCC.shape[-1]), np.nan), np.full(2, np.nan)
+        return interval_2C, np.full(2, np.nan)
     rng = np.random.default_rng(0)
     weights_BG = rng.multinomial(num, np.full(num, 1 / num), size=_BOOTSTRAPS)
     drawn = Margins.from_counts(np.tensordot(weights_BG, groups_GCC, axes=1))
-    return (
-        np.nanquantile(iou(drawn), _ENDS, axis=0),
-        np.nanquantile(mean_iou(drawn), _ENDS),
-    )
+    iou_BC = iou(drawn)
+    is_known_C = ~np.isnan(iou_BC).all(axis=0)
+    interval_2C[:, is_known_C] = np.nanquantile(iou_BC[:, is_known_C], _ENDS, axis=0)
+    return interval_2C, np.nanquantile(mean_iou(drawn), _ENDS)
