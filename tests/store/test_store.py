@@ -203,6 +203,8 @@ def test_the_verb(tmp_path):
     assert run("upgrade", tmp_path / "c.zip", "--store", other).exit_code == 1
     wrong = run("bakup", file)
     assert "no action named 'bakup'; did you mean 'backup'?" in str(wrong.exception)
-    absent = run("backup", tmp_path / "d.zip", "--store", tmp_path / "no.sqlite")
-    assert "there is no store" in str(absent.exception)
+    for action in ("backup", "upgrade"):
+        absent = run(action, tmp_path / "d.zip", "--store", tmp_path / "no.sqlite")
+        assert "no.sqlite: there is no store" in str(absent.exception)
     assert not (tmp_path / "d.zip").exists()
+    assert not (tmp_path / "no.sqlite").exists()

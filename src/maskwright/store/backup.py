@@ -47,14 +47,12 @@ def back_up(where: Path | str, file: Path, *, overwrite: bool = False) -> Backup
     """
     if file.exists() and not overwrite:
         raise OutputError(f"{file}: is there already; name another file, or use --overwrite")
-    database = _open_as_it_is(where)
+    database = _open_known(where)
     try:
         with database.read() as connection:
+            version = _read_version(database, connection)
             found = MetaData()
             found.reflect(connection)
-            if tables.meta.name not in found.tables:
-                raise DataError(f"{database.name}: there is no store")
-            version = int(read_meta(connection, "version") or 0)
             with new_file(file) as stream, zipfile.ZipFile(stream, "w", _PACKED) as archive:
                 rows = {t.name: _write(connection, t, archive) for t in found.sorted_tables}
                 head = SCHEMA.stamp({"version": version, "tables": rows})
@@ -103,13 +101,10 @@ def upgrade(where: Path | str, file: Path) -> int:
         DataError: There is no store, or it needs no upgrade.
         OutputError: As `back_up`, and where a newer maskwright made it.
     """
-    database = _open_as_it_is(where)
+    database = _open_known(where)
     try:
         with database.read() as connection:
-            there = inspect(connection).has_table(tables.meta.name)
-            version = int(read_meta(connection, "version") or 0) if there else 0
-        if not there:
-            raise DataError(f"{database.name}: there is no store")
+            version = _read_version(database, connection)
         if version == VERSION:
             raise DataError(f"{database.name}: has version {VERSION} already")
         back_up(where, file)
@@ -122,6 +117,20 @@ def upgrade(where: Path | str, file: Path) -> int:
 def _open_as_it_is(where: Path | str) -> Database:
     """A store that is not made where there is none, and not upgraded."""
     return Database(find_place(where))
+
+
+def _open_known(where: Path | str) -> Database:
+    """A store as it is; a file of SQLite that is not there is refused, and not made."""
+    database = _open_as_it_is(where)
+    if database.url.drivername == SQLITE and not Path(database.name).is_file():
+        raise DataError(f"{database.name}: there is no store")
+    return database
+
+
+def _read_version(database: Database, connection: Connection) -> int:
+    if not inspect(connection).has_table(tables.meta.name):
+        raise DataError(f"{database.name}: there is no store")
+    return int(read_meta(connection, "version") or 0)
 
 
 def _write(connection: Connection, table: Table, archive: zipfile.ZipFile) -> int:
