@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from speed_page import page
+from speed_page import render_page
 from speed_worker import SIZE_HW, VARIANTS, draw_image
 
 from maskwright.core import InputSpec, LabelSpec, parts
@@ -172,7 +172,9 @@ def main() -> None:
     if asked.verb == "page":
         notes = (HERE / "speed_notes.md").read_text()
         frames = read_lines(HERE / "realtime.jsonl")
-        text = page(read_lines(LINES), frames, notes, classes=NUM_CLASSES, rounds=NUM_ROUNDS)
+        text = render_page(
+            read_lines(LINES), frames, notes, classes=NUM_CLASSES, rounds=NUM_ROUNDS
+        )
         write_text(HERE / "speed.md", text)
         return
     known = {line["case"] for line in read_lines(LINES)} if LINES.exists() else set()

@@ -60,7 +60,7 @@ MIOU = {
 }
 
 
-def page(
+def render_page(
     lines: Sequence[Json], frames: Sequence[Json], notes: str, *, classes: int, rounds: int
 ) -> str:
     """Markdown: the machine, the table, what was to be reached, frames, and `notes`."""
@@ -79,7 +79,7 @@ def page(
             "",
             f"| {' | '.join(HEADS)} |",
             "|---" + "|--:" * (len(HEADS) - 1) + "|",
-            *map(_row, rows),
+            *map(_format_row, rows),
             "",
             *_judge(rows),
             "",
@@ -97,7 +97,7 @@ def pick(line: Json, among: Sequence[str]) -> tuple[str, float]:
     return name, found[name]["times_torch"]
 
 
-def _row(line: Json) -> str:
+def _format_row(line: Json) -> str:
     variants = line["variants"]
 
     def ratio(name: str) -> str:

@@ -18,10 +18,9 @@ from ..core.graph import LABELS, LOGITS, Parity
 from ..core.inputspec import InputSpec
 from ..core.intensity import Scaling
 from ..core.kernels.kernel import kernel
-from ..core.labels import LabelMap
-from ..core.logits import Logits
 from ..inference.engine import Engine
 from ..inference.parity import Planes, compare
+from ..inference.strategy import NetworkInput, run_inputs
 from .nodechain import NodeChain
 from .onnxgraph import IMAGE
 from .triton import Tensor, write_config
@@ -160,10 +159,12 @@ def compare_inside(
         return _mark(found, len(card.labels)) if ARGMAX in parts else found
 
     def run_network(x_BCHW: Planes) -> Planes:
-        logits_BKhw = network(x_BCHW)
         if ARGMAX not in parts:
-            return logits_BKhw
-        labels_BHW = [_decide(one, card, x_BCHW.shape[2:]) for one in logits_BKhw]
+            return network(x_BCHW)
+        size_HW = x_BCHW.shape[2], x_BCHW.shape[3]
+        entries = [NetworkInput(x_CHW, size_HW, size_HW) for x_CHW in x_BCHW]
+        decide = kernel().upsample_argmax
+        labels_BHW = [decide(logits) for logits in run_inputs(network, card, entries)]
         return _mark(np.stack(labels_BHW), len(card.labels))
 
     return compare(run_network, run, inputs_CHW)
@@ -177,14 +178,6 @@ def _restore(x_BCHW: Planes, spec: InputSpec) -> NDArray[Any]:
     if dtype.kind == "u":
         values_BHWC = values_BHWC.round().clip(0, np.iinfo(dtype).max)
     return np.ascontiguousarray(values_BHWC, dtype)
-
-
-def _decide(logits_Khw: Planes, card: ModelCard, size_HW: tuple[int, ...]) -> LabelMap:
-    height, width = size_HW
-    stride = card.logits.stride
-    shown_Khw = logits_Khw[:, :height, :width] if stride == 1 else logits_Khw
-    extent_hw = height / stride, width / stride
-    return kernel().upsample_argmax(Logits.of_image(shown_Khw, (height, width), extent_hw))
 
 
 def _mark(labels_BHW: NDArray[Any], num_classes: int) -> Planes:
