@@ -34,8 +34,8 @@ from .pixels.imageref import ImageRef
 from .pixels.images import MAX_FILE_BYTES, find_reader, image_size, open_image, read_image
 from .pixels.window import MOST_PX, list_windows
 from .protocol import Dataset
-from .reading.archive import open_as_folder
-from .reading.unpacked import keep_as_folder, name_archive
+from .reading.archive import name_archive, open_as_folder
+from .reading.unpacked import keep_as_folder
 
 __all__ = ["Dataset", "Entry", "FolderDataset", "open_dataset"]
 
@@ -317,7 +317,7 @@ def open_unpacked(
     progress: Progress = silent,
 ) -> Iterator[FolderDataset]:
     """Open a folder or an archive as `open_as_is` does; an archive is unpacked in the block."""
-    with open_as_folder(Path(path)) as folder, name_archive(folder, Path(path)):
+    with open_as_folder(Path(path)) as folder:
         dataset = open_as_is(folder, form=form, allow_outside=allow_outside, progress=progress)
         if folder != Path(path):
             notes = tuple(note.replace(str(folder), str(path)) for note in dataset.notes)

@@ -34,7 +34,7 @@ def test_masks_without_image_and_images_without_mask_stand_in_the_account(
 
 def test_nothing_is_lost_only_where_nothing_was_left_out(tmp_path):
     account = Account(
-        source=tmp_path, target=tmp_path, source_format="coco", target_format="yolo"
+        source=str(tmp_path), target=tmp_path, source_format="coco", target_format="yolo"
     )
     assert "lost: nothing" in account.to_text()
     account.left_out["images that are listed and not there"] = tuple("abcd")

@@ -36,7 +36,6 @@ from ..opening.resolve import (
     survey_labels,
 )
 from ..reading.archive import open_as_folder
-from ..reading.unpacked import name_archive
 from .annotators import AnnotatorCode, Annotators
 from .defects import DefectCode, find_alike, find_gaps
 from .document import AuditDocument, ClassDocument
@@ -204,7 +203,7 @@ def _audit(
     form: str | None,
     allow_outside: bool,
 ) -> Audit:
-    with open_as_folder(path) as folder, name_archive(folder, path):
+    with open_as_folder(path) as folder:
         data = locate(folder, form=form, allow_outside=allow_outside)
         made = _audit_folder(data, progress, sheet)
         if folder == path:

@@ -54,7 +54,7 @@ class Account:
     whose labels were resampled to the grid of their image.
     """
 
-    source: Path
+    source: str
     target: Path
     source_format: str
     target_format: str
@@ -88,7 +88,7 @@ class Account:
         """One JSON object."""
         agreement = self.agreement
         return {
-            "source": str(self.source),
+            "source": self.source,
             "target": str(self.target),
             "from": self.source_format,
             "to": self.target_format,

@@ -263,7 +263,7 @@ class _Conversion:
         entries = self.dataset.entries
         shapes = (e.labels for e in entries if isinstance(e.labels, Annotation))
         account = Account(
-            source=Path(self.dataset.root),
+            source=self.dataset.source,
             target=target,
             source_format=self.dataset.format,
             target_format=self.name,
@@ -332,7 +332,7 @@ class _Conversion:
             group=self.group_rule,
             overlap=self.part.WRITTEN_OVERLAP if codec.pixels == "name" else None,
             bands=self.dataset.bands or None,
-            source=str(self.dataset.root),
+            source=self.dataset.source,
         )
         folder = journal.folder / ASIDE if self.part.YAML_ASIDE else journal.folder
         write_dataset_file(folder / FILE_NAME, document, codec)

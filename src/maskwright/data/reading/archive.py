@@ -50,7 +50,7 @@ def open_as_folder(path: Path) -> Iterator[Path]:
         else:
             unpack(path, folder)
         top = find_top(folder)
-        with _name_archive(top, path):
+        with name_archive(top, path):
             yield top
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -63,14 +63,14 @@ def is_packed(path: Path) -> bool:
 
 
 @contextmanager
-def _name_archive(folder: Path, path: Path) -> Iterator[None]:
-    """Name the archive in errors, not the folder that it is unpacked to."""
+def name_archive(folder: Path, archive: Path | str) -> Iterator[None]:
+    """Name the archive or address in messages of errors, in place of the folder it became."""
     try:
         yield
     except MaskwrightError as error:
         error.args = tuple(
-            argument.replace(str(folder), str(path)) if isinstance(argument, str) else argument
-            for argument in error.args
+            each.replace(str(folder), str(archive)) if isinstance(each, str) else each
+            for each in error.args
         )
         raise
 

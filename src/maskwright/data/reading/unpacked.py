@@ -1,17 +1,16 @@
 """Archives and stores that are kept as a folder until the process ends."""
 
 import atexit
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from ...core.errors import DataError, MaskwrightError
+from ...core.errors import DataError
 from ...core.progress import Progress, silent
 from ...core.storage import Store, StoredFile, find_scheme
 from ...core.threads import map_in_order
-from .archive import is_packed, open_as_folder
+from .archive import is_packed, name_archive, open_as_folder
 
 _TRANSFERS = 8
 """Files that are copied at once: a store answers slowly, but many at a time."""
@@ -66,14 +65,3 @@ def _fetch(store: Store, progress: Progress) -> Path:
 @cache
 def _unpack(_archive: Path, _size: int, _mtime_ns: int, path: Path) -> Path:
     return _unpacked.enter_context(open_as_folder(path))
-
-
-@contextmanager
-def name_archive(folder: Path, archive: Path | str) -> Iterator[None]:
-    """Name the archive or address in messages of errors, in place of the folder it became."""
-    try:
-        yield
-    except MaskwrightError as error:
-        if folder != archive:
-            error.args = (str(error).replace(str(folder), str(archive)),)
-        raise
