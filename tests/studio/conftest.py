@@ -1,6 +1,7 @@
 """A project of generated scenes, its application, and a studio in a process of its own."""
 
 import shutil
+from contextlib import ExitStack
 
 import pytest
 from tests.browser import Browser, find_browser
@@ -48,10 +49,21 @@ def page(project):
 
 
 @pytest.fixture
-def studio(photos):
-    started = Studio(photos, "--classes", "road,car,tree")
-    yield started
-    started.kill()
+def start_studio():
+    """Starts studios in processes of their own, which end with the test."""
+    with ExitStack() as started:
+
+        def start(folder, *options):
+            studio = Studio(folder, *options)
+            started.callback(studio.kill)
+            return studio
+
+        yield start
+
+
+@pytest.fixture
+def studio(start_studio, photos):
+    return start_studio(photos, "--classes", "road,car,tree")
 
 
 @pytest.fixture

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.studio.golden_vectors import FILE, draw_case, make_case
-from tests.studio_pages import Studio, let_in, make_team
+from tests.studio_pages import let_in, make_team
 
 from maskwright.studio.people import add_user
 from maskwright.studio.project import open_project
 from maskwright.studio.verify import verify
 
 READY = "document.body?.dataset.ready && document.querySelector('#saved').textContent"
+STATE = "document.querySelector('header .state').className"
 SAVED = "document.querySelector('#saved').textContent === 'saved'"
 KEYS = {"Enter": 13, " ": 32, "ArrowRight": 39, "ArrowDown": 40, "PageDown": 34}
 
@@ -172,35 +173,28 @@ def test_refused_edits_are_painted_again_without_those_that_were_undone(
     assert set(np.unique(labels_HW)) == {1, 2}
 
 
-def test_people_log_in_and_see_the_steps_of_their_role(browser, photos):
+def test_people_log_in_and_see_the_steps_of_their_role(browser, photos, start_studio):
     with open_project(photos, classes=["road", "car"]) as project:
         password = add_user(project.store, "ann", "annotator", actor="local")
-    started = Studio(photos)
-    try:
-        browser.visit(started.address, width_px=390)
-        browser.wait_for("document.querySelector('#login')?.open")
-        for value in ("guess", password):
-            browser.choose("#login-name", "ann")
-            browser.choose("#login-password", value)
-            browser.value("document.querySelector('#login-form button').click()")
-            wrong = "document.querySelector('#login-note').textContent.includes('is wrong')"
-            browser.wait_for(wrong if value == "guess" else READY)
-        assert (
-            browser.value("document.querySelector('#person').textContent") == "ann, annotator"
-        )
-        assert browser.value("document.documentElement.scrollWidth") <= 390
-        steps = "[...document.querySelectorAll('#steps button')].map(e => e.textContent).join()"
-        assert browser.value(steps) == "Submit"
-        _press(browser, "Enter", modifiers=2)
-        browser.wait_for(
-            "document.querySelector('header .state').className === 'state submitted'"
-        )
-        assert browser.value(steps) == ""
-        browser.value("document.querySelector('#log-out').click()")
-        time.sleep(0.2)
-        browser.wait_for("document.querySelector('#login')?.open")
-    finally:
-        started.kill()
+    studio = start_studio(photos)
+    browser.visit(studio.address, width_px=390)
+    browser.wait_for("document.querySelector('#login')?.open")
+    for value in ("guess", password):
+        browser.choose("#login-name", "ann")
+        browser.choose("#login-password", value)
+        browser.value("document.querySelector('#login-form button').click()")
+        wrong = "document.querySelector('#login-note').textContent.includes('is wrong')"
+        browser.wait_for(wrong if value == "guess" else READY)
+    assert browser.value("document.querySelector('#person').textContent") == "ann, annotator"
+    assert browser.value("document.documentElement.scrollWidth") <= 390
+    steps = "[...document.querySelectorAll('#steps button')].map(e => e.textContent).join()"
+    assert browser.value(steps) == "Submit"
+    _press(browser, "Enter", modifiers=2)
+    browser.wait_for(f"{STATE} === 'state submitted'")
+    assert browser.value(steps) == ""
+    browser.value("document.querySelector('#log-out').click()")
+    time.sleep(0.2)
+    browser.wait_for("document.querySelector('#login')?.open")
 
 
 def test_a_person_chooses_other_keys_and_the_browser_keeps_them(browser, studio):
@@ -236,8 +230,7 @@ def test_by_keys_alone_a_region_is_painted_submitted_and_accepted(browser, studi
     _press(browser, "g")  # the rest is road
     _wait_for_revision(browser, 2)
     _press(browser, "Enter", modifiers=2)
-    state = "document.querySelector('header .state').textContent"
-    browser.wait_for(f"{state} === 'submitted'")
+    browser.wait_for(f"{STATE} === 'state submitted'")
     _press(browser, "Enter", modifiers=2)
     browser.wait_for("document.body.dataset.ready === '2'")
     mask = np.asarray(Image.open(sorted(photos.glob("studio/masks/*.png"))[0]))
@@ -269,26 +262,23 @@ def test_a_second_page_reads_along_and_takes_over(browser, studio, tmp_path):
 
 @pytest.mark.parametrize(("width_px", "dark"), [(1280, False), (390, True)])
 def test_the_page_fits_its_window_and_shows_names_as_text(
-    browser, scenes, tmp_path, width_px, dark
+    browser, scenes, start_studio, tmp_path, width_px, dark
 ):
     name = "<img src=x onerror=alert(1)>"
     image = sorted(scenes.glob("images/test/*"))[0]
     mask = scenes / "masks/test" / f"{image.stem}.png"
     image.rename(image.with_stem(name))
     mask.rename(mask.with_stem(name))
-    started = Studio(scenes)
-    try:
-        _open(browser, started.link, width_px=width_px, dark=dark)
-        assert browser.value("document.documentElement.scrollWidth") <= width_px
-        assert browser.value("document.querySelector('#title').textContent") == name
-        assert browser.value("document.images.length") == 0
-        unnamed = browser.value(
-            "[...document.querySelectorAll('button, input, select')].filter(e => "
-            "!(e.textContent.trim() || e.ariaLabel || e.labels?.length)).length"
-        )
-        assert unnamed == 0
-    finally:
-        started.kill()
+    studio = start_studio(scenes)
+    _open(browser, studio.link, width_px=width_px, dark=dark)
+    assert browser.value("document.documentElement.scrollWidth") <= width_px
+    assert browser.value("document.querySelector('#title').textContent") == name
+    assert browser.value("document.images.length") == 0
+    unnamed = browser.value(
+        "[...document.querySelectorAll('button, input, select')].filter(e => "
+        "!(e.textContent.trim() || e.ariaLabel || e.labels?.length)).length"
+    )
+    assert unnamed == 0
 
 
 def _log_in_as(browser, name, studio):
@@ -304,48 +294,48 @@ def _click(browser, selector):
     browser.value(f"document.querySelector({json.dumps(selector)}).click()")
 
 
-def test_a_reviewer_comments_at_a_point_returns_and_accepts_with_a_reason(browser, photos):
+def test_a_reviewer_comments_at_a_point_returns_and_accepts_with_a_reason(
+    browser, photos, start_studio
+):
     with open_project(photos, classes=["road", "car"]) as project:
         for name, role in (("ann", "annotator"), ("mia", "manager")):
             let_in(project, name, role)
-    started = Studio(photos)
-    try:
-        _log_in_as(browser, "ann", started)
-        _drag(browser, *_to_screen(browser, (100, 100), (180, 100)))
-        _wait_for_revision(browser, 1)
-        _press(browser, "Enter", modifiers=2)
-        state = "document.querySelector('header .state').className"
-        browser.wait_for(f"{state} === 'state submitted'")
-        _log_in_as(browser, "mia", started)
-        _press(browser, "c")
-        _drag(browser, *_to_screen(browser, (120, 100)))
-        place = "document.querySelector('#comment-place').textContent"
-        browser.wait_for(f"{place}.startsWith('At 1')")
-        browser.choose("#comment-text", "<b>wider</b>")
-        _click(browser, "#comment-form .primary")
-        browser.wait_for("!!document.querySelector('#threads .thread')")
-        thread = "document.querySelector('#threads .thread p span').textContent"
-        assert browser.value(thread) == "<b>wider</b>"
-        _press(browser, "Enter", modifiers=2)
-        notice = "document.querySelector('#notice').textContent"
-        browser.wait_for(f"{notice}.includes('1 comments are open')")
-        _press(browser, "Backspace", modifiers=2)
-        browser.wait_for(f"{state} === 'state returned'")
-        row = "document.querySelector('#list .item[aria-current] .state').textContent"
-        assert browser.value(row).startswith("returned, ann, 1 open")
-        _click(browser, "#show-assign")
-        browser.wait_for("document.querySelector('#assign').open")
-        browser.choose("#assign-scope", "listed")
-        _click(browser, "#assign-go")
-        rows = "[...document.querySelectorAll('#list .state')].map(e => e.textContent).join()"
-        browser.wait_for(f"{rows} === 'returned, ann, 1 open,new, ann,new, ann'")
-        _click(browser, "#threads .thread button:last-child")
-        browser.wait_for("!!document.querySelector('#threads .thread.resolved')")
-    finally:
-        started.kill()
+    studio = start_studio(photos)
+    _log_in_as(browser, "ann", studio)
+    _drag(browser, *_to_screen(browser, (100, 100), (180, 100)))
+    _wait_for_revision(browser, 1)
+    _press(browser, "Enter", modifiers=2)
+    browser.wait_for(f"{STATE} === 'state submitted'")
+    _log_in_as(browser, "mia", studio)
+    _press(browser, "c")
+    _drag(browser, *_to_screen(browser, (120, 100)))
+    place = "document.querySelector('#comment-place').textContent"
+    browser.wait_for(f"{place}.startsWith('At 1')")
+    browser.choose("#comment-text", "<b>wider</b>")
+    _click(browser, "#comment-form .primary")
+    browser.wait_for("!!document.querySelector('#threads .thread')")
+    thread = "document.querySelector('#threads .thread p span').textContent"
+    assert browser.value(thread) == "<b>wider</b>"
+    _press(browser, "Enter", modifiers=2)
+    notice = "document.querySelector('#notice').textContent"
+    browser.wait_for(f"{notice}.includes('1 comments are open')")
+    _press(browser, "Backspace", modifiers=2)
+    browser.wait_for(f"{STATE} === 'state returned'")
+    row = "document.querySelector('#list .item[aria-current] .state').textContent"
+    assert browser.value(row).startswith("returned, ann, 1 open")
+    _click(browser, "#show-assign")
+    browser.wait_for("document.querySelector('#assign').open")
+    browser.choose("#assign-scope", "listed")
+    _click(browser, "#assign-go")
+    rows = "[...document.querySelectorAll('#list .state')].map(e => e.textContent).join()"
+    browser.wait_for(f"{rows} === 'returned, ann, 1 open,new, ann,new, ann'")
+    _click(browser, "#threads .thread button:last-child")
+    browser.wait_for("!!document.querySelector('#threads .thread.resolved')")
 
 
-def test_practice_is_handed_out_judged_and_shown_and_the_board_has_the_numbers(browser, photos):
+def test_practice_is_handed_out_judged_and_shown_and_the_board_has_the_numbers(
+    browser, photos, start_studio
+):
     with open_project(photos, classes=["road", "car"]) as project:
         for name, role in (("ann", "annotator"), ("mia", "manager"), ("rob", "reviewer")):
             let_in(project, name, role)
@@ -358,31 +348,24 @@ def test_practice_is_handed_out_judged_and_shown_and_the_board_has_the_numbers(b
         pages["mia"].ask("POST", "/api/settings", json={"copies": 2, "gold_first": 0})
         guideline = {"name": "road", "text": "With its markings.", "extent": "visible"}
         pages["mia"].ask("POST", "/api/guidelines", json=guideline)
-    started = Studio(photos)
-    try:
-        _log_in_as(browser, "ann", started)  # gets the first work by itself
-        title = "document.querySelector('#title').textContent"
-        browser.wait_for(f"{title}.startsWith('Practice: ')")
-        words = "document.querySelector('#guide-words').textContent"
-        browser.wait_for(f"{words} === 'Label the visible part.\\nWith its markings.'")
-        _press(browser, "2")
-        _press(browser, "g")
-        browser.wait_for(
-            "document.querySelector('header .state').className === 'state in_progress'"
-        )
-        browser.wait_for(SAVED)
-        _press(browser, "Enter", modifiers=2)
-        browser.wait_for("!document.querySelector('#shade-row').hidden")
-        assert "what is wrong" in browser.value(
-            "document.querySelector('#shade-text').textContent"
-        )
-        browser.wait_for(
-            "document.querySelector('#notice').textContent.startsWith('Practice: compare')"
-        )
-        _click(browser, "#show-board")
-        browser.wait_for("document.querySelector('#board').open")
-        row = "[...document.querySelectorAll('#people td')].map(e => e.textContent).join('|')"
-        assert browser.value(row).startswith("ann|1|0|1|0 %|0 %|practice|0.000|")
-        assert browser.value("document.querySelector('#settings-part').hidden")
-    finally:
-        started.kill()
+    studio = start_studio(photos)
+    _log_in_as(browser, "ann", studio)  # gets the first work by itself
+    title = "document.querySelector('#title').textContent"
+    browser.wait_for(f"{title}.startsWith('Practice: ')")
+    words = "document.querySelector('#guide-words').textContent"
+    browser.wait_for(f"{words} === 'Label the visible part.\\nWith its markings.'")
+    _press(browser, "2")
+    _press(browser, "g")
+    browser.wait_for(f"{STATE} === 'state in_progress'")
+    browser.wait_for(SAVED)
+    _press(browser, "Enter", modifiers=2)
+    browser.wait_for("!document.querySelector('#shade-row').hidden")
+    assert "what is wrong" in browser.value("document.querySelector('#shade-text').textContent")
+    browser.wait_for(
+        "document.querySelector('#notice').textContent.startsWith('Practice: compare')"
+    )
+    _click(browser, "#show-board")
+    browser.wait_for("document.querySelector('#board').open")
+    row = "[...document.querySelectorAll('#people td')].map(e => e.textContent).join('|')"
+    assert browser.value(row).startswith("ann|1|0|1|0 %|0 %|practice|0.000|")
+    assert browser.value("document.querySelector('#settings-part').hidden")
