@@ -56,6 +56,17 @@ FULL_SIZE = LogitsGrid()
 """Logits of the size of the input."""
 
 
+class Neighbours(NamedTuple):
+    """The indices of the two logit pixels around each pixel of a result, and their weights.
+
+    `weight` is that of the second, in [0, 1). Beyond the edge both are the pixel at the edge.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    weight: NDArray[np.float32]
+
+
 class Axis(NamedTuple):
     """Where the pixels of a result lie along one axis of an array of logits.
 
@@ -71,6 +82,14 @@ class Axis(NamedTuple):
         center = np.arange(self.first, self.first + num, dtype=np.float64) + 0.5
         place: NDArray[np.float64] = center * self.step - 0.5 - self.origin
         return place
+
+    def find_neighbours(self, num: int, size: int) -> Neighbours:
+        """The neighbours of `num` pixels among `size` logit pixels, each (num,)."""
+        places = self.locate(num)
+        below = np.floor(places).astype(np.int64)
+        weight = (places - below).astype(np.float32)
+        first, second = (np.clip(index, 0, size - 1) for index in (below, below + 1))
+        return Neighbours(first, second, weight)
 
     @property
     def is_identity(self) -> bool:

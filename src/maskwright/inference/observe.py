@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..core.image import Image
 from ..core.inputspec import InputSpec
 from ..core.labels import IGNORE, LabelMap
-from ..core.logits import Axis, Logits
+from ..core.logits import Logits
 from ..core.observation import Observation
 from .outputs import PredictedImage
 
@@ -81,8 +81,10 @@ def sample_confidence(logits: Logits, temperature: float) -> NDArray[np.float32]
     """The confidence of a prediction without refiners at the pixels of `choose_pixels`."""
     rows, columns = choose_pixels(logits.size_HW)
     height, width = logits.values_Khw.shape[1:]
-    top, bottom, down = _surround(logits.rows, logits.size_HW[0], height, rows)
-    left, right, across = _surround(logits.columns, logits.size_HW[1], width, columns)
+    around_H = logits.rows.find_neighbours(logits.size_HW[0], height)
+    around_W = logits.columns.find_neighbours(logits.size_HW[1], width)
+    top, bottom, down = (each_H[rows] for each_H in around_H)
+    left, right, across = (each_W[columns] for each_W in around_W)
     values_Khw = logits.values_Khw
     above_Khw = values_Khw[:, top, left] * (1 - across) + values_Khw[:, top, right] * across
     below_Khw = (
@@ -90,16 +92,6 @@ def sample_confidence(logits: Logits, temperature: float) -> NDArray[np.float32]
     )
     found_Khw = (above_Khw * (1 - down) + below_Khw * down) / np.float32(temperature)
     return np.asarray(1 / np.exp(found_Khw - found_Khw.max(axis=0)).sum(axis=0))
-
-
-def _surround(
-    axis: Axis, num: int, most: int, chosen: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """The two logits around each chosen pixel, and the share of the second."""
-    places = axis.locate(num)[chosen]
-    first = np.floor(places).astype(np.int64)
-    share = (places - first).astype(np.float32)
-    return np.clip(first, 0, most - 1), np.clip(first + 1, 0, most - 1), share
 
 
 def _shrink(size_HW: tuple[int, ...], side_px: int) -> tuple[int, int]:

@@ -103,14 +103,10 @@ def planes(logits: Logits) -> Iterator[NDArray[np.float32]]:
         yield from logits.values_Khw
         return
     height, width = logits.size_HW
-    place_H = logits.rows.locate(height)
-    above_H = np.floor(place_H).astype(np.int64)
-    weight_H1 = (place_H - above_H).astype(np.float32)[:, None]
-    last = logits.values_Khw.shape[1] - 1
-    above_H, below_H = np.clip(above_H, 0, last), np.clip(above_H + 1, 0, last)
+    above_H, below_H, weight_H = logits.rows.find_neighbours(height, logits.values_Khw.shape[1])
     for plane_hw in logits.values_Khw:
         above_Hw = plane_hw[above_H]
-        rows_Hw = above_Hw + weight_H1 * (plane_hw[below_H] - above_Hw)
+        rows_Hw = above_Hw + weight_H[:, None] * (plane_hw[below_H] - above_Hw)
         if not logits.columns.is_identity:
             rows_Hw = _enlarge_rows(rows_Hw, logits.columns, width)
         yield rows_Hw[:, :width]
@@ -126,9 +122,6 @@ def _enlarge_rows(
         resized = cv2.resize(rows_Hw, None, fx=ratio, fy=1, interpolation=cv2.INTER_LINEAR)
         wide_HW = np.asarray(resized, np.float32).reshape(len(rows_Hw), -1)
         return wide_HW[:, int(skipped) :]
-    place_W = columns.locate(width)
-    left_W = np.floor(place_W).astype(np.int64)
-    weight_W, last = (place_W - left_W).astype(np.float32), rows_Hw.shape[1] - 1
-    left_HW = rows_Hw.take(np.clip(left_W, 0, last), axis=1)
-    right_HW = rows_Hw.take(np.clip(left_W + 1, 0, last), axis=1)
+    left_W, right_W, weight_W = columns.find_neighbours(width, rows_Hw.shape[1])
+    left_HW, right_HW = rows_Hw.take(left_W, axis=1), rows_Hw.take(right_W, axis=1)
     return left_HW + weight_W * (right_HW - left_HW)
