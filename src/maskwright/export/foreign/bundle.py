@@ -24,9 +24,9 @@ from ...inference.parity import Planes, compare, keep_inputs
 from ...inference.resolution import to_network
 from ...inference.seams import measure_graph
 from ...inference.tiling import LEAST_TILE_PX, UNIT, is_tile
+from .detection import find_layouts, make_noise
 from .inputfile import InputFile, make_input_spec, read_input_file
 from .layout import InputLayout, OutputLayout
-from .look import find_layouts, make_noise
 from .original import ForeignNetwork, Original, find_opset, load_graph, update_opset
 from .rewrite import rewrite
 from .trial import require_trial

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ...core.trust import hash_file, is_trusted
 from ...inference.trial import SIZE_HW, answer, limit_process, run_trial
+from .detection import find_input, make_noise
 from .inputfile import read_input_file
-from .look import find_input, make_noise
 from .original import Original
 
 
