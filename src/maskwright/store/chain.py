@@ -108,9 +108,9 @@ def find_broken_links(connection: Connection) -> Iterator[str]:
     emptied = _read_emptied(connection)
     for row in connection.execute(select(event).order_by(event.c.n)):
         if row.n != number + 1:
-            missing = f"event {number + 1}" if row.n == number + 2 else f"{number + 1}"
-            rest = "" if row.n == number + 2 else f" to {row.n - 1}"
-            yield f"{missing if not rest else 'events ' + missing}{rest} missing from the log"
+            first, last = number + 1, row.n - 1
+            gap = f"event {last}" if first == last else f"events {first} to {last}"
+            yield f"{gap} missing from the log"
         elif row.prev_sha != sha:
             yield f"event {row.n}: does not follow event {number}, one of them was changed"
         is_emptied = row.document == _EMPTY and emptied.get(row.n) == row.sha

@@ -13,6 +13,9 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 from ..core.observation import Families
 from . import tables
 
+TruthCounts = Sequence[Sequence[int]]
+"""The counts of an image against its truth: rows are truth."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -37,7 +40,7 @@ class Record:
     families: Families
     image: str = ""
     is_reference: bool = False
-    score: Sequence[Sequence[int]] | None = None
+    score: TruthCounts | None = None
     n: int = 0
 
 
@@ -127,6 +130,14 @@ def find_records(connection: Connection, key: str) -> list[Record]:
     return [_to_record(row) for row in connection.execute(query)]
 
 
+def list_truth_counts(connection: Connection, bundle: str) -> list[TruthCounts]:
+    """The counts of the images of a Bundle whose truth has come, in the order of the images."""
+    table = tables.record
+    query = select(table.c.score).where(table.c.bundle == bundle, table.c.score.is_not(None))
+    rows = connection.execute(query.order_by(table.c.n))
+    return [json.loads(row.score) for row in rows]
+
+
 def mark_reference(connection: Connection, bundle: str, num: int) -> None:
     """Let the first `num` records of a Bundle be its reference."""
     table = tables.record
@@ -136,8 +147,8 @@ def mark_reference(connection: Connection, bundle: str, num: int) -> None:
     connection.execute(update(table).where(is_first).values(is_reference=True))
 
 
-def set_score(connection: Connection, n: int, score: Sequence[Sequence[int]]) -> None:
-    """Note the counts of an image against its truth: rows are truth."""
+def set_score(connection: Connection, n: int, score: TruthCounts) -> None:
+    """Note the counts of an image against its truth."""
     table, text = tables.record, json.dumps([list(row) for row in score])
     connection.execute(update(table).where(table.c.n == n).values(score=text))
 

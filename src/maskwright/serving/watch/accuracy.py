@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ...core.confusion import Confusion
 from ...core.scores import Margins, iou, mean_iou
 from ...monitoring.risk import Risk, judge_risk, measure_loss
-from ...store.records import Record
+from ...store.records import Record, TruthCounts
 from .view import View
 
 NUM_REFERENCE = 100
@@ -66,14 +66,14 @@ def measure_accuracy(
     )
 
 
-def judge_losses(records: Sequence[Record]) -> Risk | None:
+def judge_losses(scores: Sequence[TruthCounts]) -> Risk | None:
     """Whether the loss has risen since the first images with truth; None without later ones.
 
-    `records` are all of a Bundle that have a score, in the order of their images.
+    `scores` are all of a Bundle, in the order of the images.
     """
-    if len(records) <= NUM_REFERENCE:
+    if len(scores) <= NUM_REFERENCE:
         return None
-    losses = [measure_loss(Confusion(np.array(record.score, np.int64))) for record in records]
+    losses = [measure_loss(Confusion(np.array(score, np.int64))) for score in scores]
     return judge_risk(losses[:NUM_REFERENCE], losses[NUM_REFERENCE:])
 
 

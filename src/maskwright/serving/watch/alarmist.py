@@ -34,7 +34,7 @@ from ...store.records import (
     RecordFilter,
     list_bundles,
     list_last_times,
-    list_records,
+    list_truth_counts,
     list_uncertain,
 )
 from ...store.windows import MINUTE_S, list_windows
@@ -94,12 +94,12 @@ class Alarmist:
         """Raise the alarm of a loss that has risen: the one that may wake somebody."""
         with self._database.read() as connection:
             scored = {
-                named: list_records(connection, RecordFilter(bundle=named[1], scored=True))
-                for named in list_bundles(connection)
+                (model, bundle): list_truth_counts(connection, bundle)
+                for model, bundle in list_bundles(connection)
             }
         findings: list[_Finding] = []
-        for (model, bundle), records in scored.items():
-            risk = judge_losses(records)
+        for (model, bundle), scores in scored.items():
+            risk = judge_losses(scores)
             text = ""
             if risk is not None and risk.alarm_at is not None:
                 text = (
