@@ -21,6 +21,7 @@ function hashSources(): Plugin {
 export default defineConfig({
   base: "/",
   plugins: [hashSources()],
+  worker: { format: "es", rollupOptions: { output: { entryFileNames: "assets/[name].js" } } },
   build: {
     target: "es2022",
     modulePreload: { polyfill: false },

@@ -141,9 +141,6 @@ export const changeGuideline = (guideline: Guideline) => askWith<Guideline>("/ap
 export const exampleUrl = (name: string, number: number) => `/api/guidelines/${encodeURIComponent(name)}/${number}`;
 export const shadeUrl = (id: number, kind: ShadeKind) => `/api/items/${id}/shade/${kind}`;
 
-export const pictureUrl = (id: number, level: number, column: number, row: number) =>
-  `/api/items/${id}/picture/${level}/${column}/${row}`;
-
 /** Pixels of tiles by hash; the last ones are kept, so that undo does not wait. */
 class Contents {
   private kept = new Map<Sha, Pixels>();

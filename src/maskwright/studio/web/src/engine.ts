@@ -1,5 +1,6 @@
 // The engine without a page: tests compare its pixels with those of NumPy.
 
+import { findCosts, findWires, walkWire } from "./livewire";
 import { emitSpans, makeTable, type Drawable, type Mode } from "./raster";
 import { emptyTile, TileMap } from "./tilemap";
 import { hashTile } from "./wire";
@@ -21,4 +22,12 @@ export async function drawCase({ size_HW, edits }: Case): Promise<string[]> {
   }
   const tiles = Array.from({ length: map.numTiles }, (_, at) => map.tile(at)!);
   return Promise.all(tiles.map(hashTile));
+}
+
+/** The path of the scissors through a grey picture from one corner to another, and what each corner costs. */
+export function cutCase({ size_HW: [height, width], grey, from, to }: { size_HW: [number, number]; grey: number[]; from: [number, number]; to: [number, number] }): { path: number[]; costs: number[] } {
+  const data = Uint8ClampedArray.from({ length: 4 * width * height }, (_, i) => grey[i >> 2]), columns = width + 1;
+  const costs = findCosts({ width, height, data });
+  const steps = findWires(costs, columns, from[1] * columns + from[0]);
+  return { path: walkWire(steps, columns, to[1] * columns + to[0]), costs: [...costs] };
 }

@@ -1,6 +1,6 @@
 // The whole image in a corner, with the part that is seen.
 
-import { pictureUrl } from "./api";
+import { pictureUrl } from "./picture";
 import type { Doc } from "./document";
 import { find } from "./panels";
 import type { View } from "./view";

@@ -9,6 +9,7 @@ export const TOOLS: readonly Tool[] = [
   { name: "brush", key: "b", text: "Brush", title: "Paint with a round brush" },
   { name: "eraser", key: "e", text: "Eraser", title: "Make pixels unlabelled" },
   { name: "polygon", key: "p", text: "Polygon", title: "Click corners; Enter closes, N begins a hole, Backspace takes one back" },
+  { name: "scissors", key: "x", text: "Scissors", title: "Click along an object: the line follows its edges; Enter closes, N begins a hole, Backspace takes one back" },
   { name: "line", key: "i", text: "Line", title: "Click corners of a line as wide as the brush; Enter ends it" },
   { name: "flood", key: "f", text: "Fill", title: "Fill a connected region" },
   { name: "replace", key: "r", text: "Swap", title: "Click a class to swap it for the chosen one in the whole image" },

@@ -40,7 +40,7 @@ export class Stage {
       page.drawOver(context, scale);
       this.tools.drawOverlay(context, scale);
     });
-    this.tools = new Tools(this.settings, (x, y) => page.comment(x, y));
+    this.tools = new Tools(this.settings, (x, y) => page.comment(x, y), () => this.view.drawPen());
     this.assist = new Assist(this.settings, project.has_model, this.tools, () => this.view.drawPen(), () => page.changed());
   }
 

@@ -1,14 +1,16 @@
 // Tools: what pointer and pen keys do. A tool gets places in pixels of the image.
 
 import type { Brush, Doc } from "./document";
+import { Outline, tracePath } from "./outline";
 import { EIGHTHS, fillSegment, type Mode } from "./raster";
+import { Scissors } from "./scissors";
 import type { TileMap } from "./tilemap";
 
 const SNAP_SCREEN_PX = 10, MOST_SNAP_PX = 32;
 /** Pixels of the screen by which the wand is dragged for one step of its tolerance. */
 const DRAG_PX = 4;
 
-export type ToolName = "brush" | "eraser" | "polygon" | "line" | "flood" | "wand" | "cells" | "proposal" | "replace" | "ruler" | "comment" | "move";
+export type ToolName = "brush" | "eraser" | "polygon" | "scissors" | "line" | "flood" | "wand" | "cells" | "proposal" | "replace" | "ruler" | "comment" | "move";
 
 export interface Settings {
   tool: ToolName;
@@ -50,7 +52,8 @@ export class Tools {
   doc: Doc | null = null;
   private points: number[] = [];
   private stroke: Brush | null = null;
-  private rings: number[][] = [];
+  private readonly outline = new Outline();
+  private readonly scissors: Scissors;
   /** The colour that the wand takes, and the path over superpixels; the pointer is down. */
   private wand: { at: [number, number]; from: number; tolerance: number } | null = null;
   private path: number[] | null = null;
@@ -61,10 +64,11 @@ export class Tools {
   /** Where the pen is, in pixels of the image. */
   pen: [number, number] = [0, 0];
 
-  constructor(private readonly settings: Settings, private readonly comment: (x: number, y: number) => void) {}
+  constructor(private readonly settings: Settings, private readonly comment: (x: number, y: number) => void, redraw: () => void) {
+    this.scissors = new Scissors((x, y) => { this.outline.moveFirst(x, y); redraw(); });
+  }
 
   get draws(): boolean { return this.stroke !== null; }
-  get hasPolygon(): boolean { return this.rings.length > 0; }
 
   brush(tool: string, mode: Mode = this.settings.mode, only: number[] | null = null): Brush {
     const { locked, value } = this.settings;
@@ -82,6 +86,7 @@ export class Tools {
     if (!doc?.canPaint) return;
     if (tool === "brush" || tool === "eraser") this.beginStroke(doc, x, y);
     else if (tool === "polygon" || tool === "line") this.addCorner(x, y);
+    else if (tool === "scissors") this.addWire(doc, x, y);
     else if (tool === "wand" && doc.map.holds(x, y)) this.wand = { at: [Math.floor(x), Math.floor(y)], from: x, tolerance: this.settings.tolerance };
     else if (tool === "cells") this.path = [Math.round(x * EIGHTHS), Math.round(y * EIGHTHS)];
     else if (tool === "proposal" && doc.map.holds(x, y)) this.accept([Math.floor(x), Math.floor(y)], null);
@@ -131,17 +136,16 @@ export class Tools {
       this.stroke = null;
       return true;
     }
-    const ring = this.rings.at(-1);
-    if (!ring) return false;
-    ring.splice(-2);
-    if (ring.length === 0) this.rings.pop();
-    return true;
+    const steps = this.outline.stepBack();
+    if (steps && this.settings.tool === "scissors") this.anchorScissors();
+    return steps;
   }
 
   cancel(): void {
     this.ruler = this.wand = this.path = null;
     if (this.stroke) this.stepBack();
-    this.rings = [];
+    this.outline.clear();
+    this.scissors.forget();
   }
 
   private beginStroke(doc: Doc, x: number, y: number): void {
@@ -161,10 +165,30 @@ export class Tools {
       (row, left, right) => doc.paint(row, left, right));
   }
 
-  addCorner(x: number, y: number): void {
-    if (this.rings.length === 0) this.rings.push([]);
+  private addCorner(x: number, y: number): void {
     const [cx, cy] = this.findCorner(x, y);
-    this.rings.at(-1)!.push(Math.round(cx * EIGHTHS), Math.round(cy * EIGHTHS));
+    this.outline.add([Math.round(cx * EIGHTHS), Math.round(cy * EIGHTHS)]);
+  }
+
+  /** Go along edges to a place, which is the next anchor. */
+  private addWire(doc: Doc, x: number, y: number): void {
+    const isFirst = this.outline.last === null || this.outline.numSteps === 0;
+    this.outline.add(isFirst ? [Math.round(x) * EIGHTHS, Math.round(y) * EIGHTHS] : this.scissors.path(x, y));
+    this.anchorScissors(doc, isFirst);
+  }
+
+  private anchorScissors(doc = this.doc, isFirst = false): void {
+    const { last } = this.outline;
+    if (last && doc) this.scissors.anchor(doc.item, this.zoom, last[0] / EIGHTHS, last[1] / EIGHTHS, isFirst);
+    else this.scissors.forget();
+  }
+
+  /** Go along edges from the last anchor to the first one. */
+  private closeWire(): void {
+    const { first } = this.outline;
+    if (this.settings.tool !== "scissors" || !first || this.outline.numSteps < 2) return;
+    this.outline.add(this.scissors.path(first[0] / EIGHTHS, first[1] / EIGHTHS, false));
+    this.scissors.forget();
   }
 
   /** Where a corner of a polygon would be set: on a border of labels, where one is near. */
@@ -188,20 +212,21 @@ export class Tools {
 
   /** Begin another ring: a hole where it lies inside. */
   nextRing(): void {
-    if ((this.rings.at(-1)?.length ?? 0) >= 6) this.rings.push([]);
+    this.closeWire();
+    this.outline.nextRing();
   }
 
   closePolygon(): void {
-    if (this.settings.tool === "line") return this.endLine();
-    const rings = this.rings.filter((ring) => ring.length >= 6);
-    this.rings = [];
-    if (rings.length > 0 && this.doc?.canPaint) this.doc.draw(this.brush("polygon"), { kind: "polygon", rings });
+    const { tool } = this.settings;
+    if (tool === "line") return this.endLine();
+    this.closeWire();
+    const rings = this.outline.take().filter((ring) => ring.length >= 6);
+    if (rings.length > 0 && this.doc?.canPaint) this.doc.draw(this.brush(tool), { kind: "polygon", rings });
   }
 
   /** Draw the line through the corners, as wide as the brush. */
   private endLine(): void {
-    const points = this.rings.flat();
-    this.rings = [];
+    const points = this.outline.take().flat();
     if (points.length >= 2 && this.doc?.canPaint) {
       this.doc.draw(this.brush("line"), { kind: "stroke", radius: this.settings.diameter * EIGHTHS / 2, points });
     }
@@ -221,6 +246,7 @@ export class Tools {
     const { tool, diameter } = this.settings;
     this.zoom = scale / devicePixelRatio;
     const [x, y] = tool === "polygon" || tool === "line" ? this.findCorner(...this.pen) : this.pen, line = 1 / scale;
+    const tail = tool === "scissors" ? this.scissors.path(x, y) : [x * EIGHTHS, y * EIGHTHS];
     const strokes: [string, number][] = [["#000", 3 * line], ["#fff", 1.2 * line]];
     for (const [color, width] of strokes) {
       context.strokeStyle = color;
@@ -239,18 +265,8 @@ export class Tools {
         context.moveTo(...this.ruler.from);
         context.lineTo(...this.ruler.to);
       }
-      if (this.path) {
-        for (let i = 0; i < this.path.length; i += 2) context.lineTo(this.path[i] / EIGHTHS, this.path[i + 1] / EIGHTHS);
-      }
-      for (const ring of this.rings) {
-        for (let i = 0; i < ring.length; i += 2) {
-          const place: [number, number] = [ring[i] / EIGHTHS, ring[i + 1] / EIGHTHS];
-          if (i === 0) context.moveTo(...place);
-          else context.lineTo(...place);
-        }
-        if (ring === this.rings.at(-1) && ring.length > 0) context.lineTo(x, y);
-        else context.closePath();
-      }
+      tracePath(context, this.path ?? []);
+      this.outline.trace(context, tail);
       context.stroke();
     }
   }

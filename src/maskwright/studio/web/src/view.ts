@@ -1,11 +1,11 @@
 // What is seen: the picture, the class map and the pen on three canvases, one above the other.
 // Painting redraws the part of the class map that it changed, and nothing else.
 
-import { pictureUrl, type Item } from "./api";
+import type { Item } from "./api";
+import { PICTURE_PX, pictureUrl } from "./picture";
 import { IGNORE } from "./raster";
 import { TILE_PX, type Rect, type TileMap } from "./tilemap";
 
-const PICTURE_PX = 512;
 const LEAST_ZOOM = 0.02, MOST_ZOOM = 64;
 const DEEPEST = 5;
 
