@@ -1,10 +1,12 @@
 """Observations: numbers of images and of what was predicted, and whether they have changed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import label
 from typer.testing import CliRunner
 
 from maskwright.cli.main import app
@@ -13,7 +15,12 @@ from maskwright.core.errors import DataError
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.labels import IGNORE, LabelSpec
 from maskwright.core.observation import Observation, read_observations
-from maskwright.inference.observe import observe
+from maskwright.inference.observe import (
+    QUANTILES,
+    choose_pixels,
+    measure_families,
+    observe,
+)
 from maskwright.inference.outputs import PredictedImage
 from maskwright.inference.prediction import Prediction
 
@@ -82,6 +89,38 @@ def test_values_in_a_unit_are_seen_in_standard_deviations():
     image_HWC = np.full((8, 8, 1), 140, np.float32)
     found = observe(item_of(image_HWC, np.zeros((8, 8), np.uint8)), spec)
     assert found.families["image"]["mean channel 1"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", ["photograph", "ct"])
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_numbers_are_those_of_plain_arrays(kind, channels):
+    """An image that is not reduced: each number as NumPy and SciPy have it."""
+    rng = np.random.default_rng(channels)
+    image_HWC = rng.uniform(0, 255, (72, 96, channels)).astype(np.float32)
+    labels_HW = rng.choice([0, 1, IGNORE], (72, 96), p=[0.6, 0.3, 0.1]).astype(np.uint8)
+    spec = InputSpec(channels=channels, mean=(90.0,) * channels, std=(40.0,) * channels)
+    scaled_HWC = image_HWC / 255
+    if kind == "ct":
+        spec, scaled_HWC = replace(spec, kind="ct"), (image_HWC - 90) / 40
+    confidence_hw = rng.random((36, 48), np.float32)
+    found = measure_families(image_HWC, labels_HW, confidence_hw, spec, LABELS.names)
+    is_valid = labels_HW != IGNORE
+    picture = list(found["image"].values())
+    valid_PC = scaled_HWC[is_valid]
+    assert picture[:channels] == pytest.approx(valid_PC.mean(0), rel=1e-5, abs=1e-6)
+    assert picture[channels : 2 * channels] == pytest.approx(valid_PC.std(0), rel=1e-5)
+    ends = (0, 1) if kind == "photograph" else (-3, 3)
+    counts, _ = np.histogram(np.clip(valid_PC.mean(1), *ends), 16, ends)
+    assert picture[-16:] == pytest.approx(counts / counts.sum(), abs=3 / counts.sum())
+    known = np.sort(confidence_hw[is_valid[choose_pixels((72, 96))]])
+    assert list(found["confidence"].values()) == pytest.approx(
+        [known.mean(), *np.quantile(known, QUANTILES)], rel=1e-5
+    )
+    for index, name in enumerate(LABELS.names):
+        share = (labels_HW == index).sum() / is_valid.sum()
+        assert found["classes"][name] == pytest.approx(share)
+        _, num = label(labels_HW == index, np.ones((3, 3)))
+        assert found["shapes"][f"regions {name}"] == pytest.approx(np.log1p(num))
 
 
 def write_photos(folder, values, seed):

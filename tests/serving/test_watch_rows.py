@@ -12,7 +12,12 @@ from maskwright.cli.main import app
 from maskwright.core.files import find_state_folder
 from maskwright.core.logits import Logits
 from maskwright.data.dataset import open_dataset
-from maskwright.inference.observe import choose_pixels, observe, sample_confidence
+from maskwright.inference.observe import (
+    CONFIDENCE_SIDE_PX,
+    choose_pixels,
+    observe,
+    sample_shares,
+)
 from maskwright.inference.outputs import PredictedImage
 from maskwright.inference.predictor import open_model
 from maskwright.inference.resolution import decide
@@ -57,8 +62,8 @@ def test_sampled_confidence_is_that_of_the_whole_map(size_HW, stride):
     values = np.random.default_rng(0).normal(size=(5, height, width)).astype(np.float32)
     logits = Logits.of_image(values, size_HW, tuple(n / stride for n in size_HW))
     whole_HW = decide(logits, temperature=1.7).confidence_HW
-    sampled_hw = sample_confidence(logits, 1.7)
-    assert max(sampled_hw.shape) == 64
+    sampled_hw = sample_shares(logits, 1.7).max(axis=0)
+    assert max(sampled_hw.shape) == CONFIDENCE_SIDE_PX
     np.testing.assert_allclose(sampled_hw, whole_HW[choose_pixels(size_HW)], atol=1e-5)
 
 

@@ -66,6 +66,10 @@ class Neighbours(NamedTuple):
     second: NDArray[np.int64]
     weight: NDArray[np.float32]
 
+    def select(self, indices: NDArray[np.int64]) -> "Neighbours":
+        """The neighbours of some of the pixels."""
+        return Neighbours(self.first[indices], self.second[indices], self.weight[indices])
+
 
 class Axis(NamedTuple):
     """Where the pixels of a result lie along one axis of an array of logits.

@@ -23,7 +23,7 @@ from ...core.threads import Allowance
 from ...data.pixels.imageref import ImageRef
 from ...data.pixels.images import open_image
 from ...inference.need import LARGE_PX
-from ...inference.observe import choose_pixels, sample_confidence
+from ...inference.observe import choose_pixels, sample_shares
 from ...inference.prediction import Prediction
 from ...inference.predictor import Predictor
 from ...inference.refiner import Refinement
@@ -259,7 +259,9 @@ class Session:
             display=Display.from_input(spec),
         )
         temperature = model.card.temperature
-        return prediction, sample_confidence(logits, temperature) if task.observe else None
+        return prediction, sample_shares(logits, temperature).max(
+            axis=0
+        ) if task.observe else None
 
 
 def _make_folder() -> TemporaryDirectory[str]:
