@@ -41,7 +41,7 @@ class Margins:
         return cls.from_counts(confusion.counts_CC)
 
     @classmethod
-    def from_counts(cls, counts: NDArray[np.int64]) -> Self:
+    def from_counts(cls, counts: NDArray[Any]) -> Self:
         """The diagonal and the sums of rows, which are truth, and columns of (..., C, C)."""
         return cls(
             hit=np.diagonal(counts, axis1=-2, axis2=-1),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import IGNORE, LabelMap
+from ..core.scores import Margins, dice, iou, mean_present
 
 BINS = 50
 """Bins of confidence, of equal width over [0, 1]."""
@@ -64,6 +65,11 @@ class SoftCounts:
         )
 
     @property
+    def margins(self) -> Margins:
+        """Expected hits, expected truth and predicted pixels of each class."""
+        return Margins.from_counts(self.expected_CC)
+
+    @property
     def num_pixels(self) -> float:
         """Pixels with data."""
         return float(self.confidence_CB.sum())
@@ -74,33 +80,25 @@ class SoftCounts:
         diagonal = float(np.trace(self.expected_CC))
         return diagonal / self.num_pixels if self.num_pixels else float("nan")
 
-    def find_present(self) -> NDArray[np.bool_]:
-        """The classes that are predicted or expected, (C,)."""
-        expected_C = self.expected_CC.sum(axis=1)
-        return np.asarray(
-            (self.confidence_CB.sum(axis=1) > 0) | (expected_C > LEAST_SHARE * self.num_pixels)
-        )
-
 
 def measure_soft_dice(counts: SoftCounts) -> float:
     """Soft Dice confidence of one image: 2 sum(p y) / sum(p + y), mean over present classes.
 
     arXiv:2402.10665. NaN where no class is present.
     """
-    both_C = np.diagonal(counts.expected_CC)
-    total_C = counts.expected_CC.sum(axis=1) + counts.confidence_CB.sum(axis=1)
-    present_C = counts.find_present()
+    margins = counts.margins
+    present_C = find_present(margins)
     if not present_C.any():
         return float("nan")
-    return float((2 * both_C[present_C] / total_C[present_C]).mean())
+    return float(dice(margins)[present_C].mean())
 
 
-def measure_iou(confusion_CC: Values, present_C: NDArray[np.bool_]) -> Values:
-    """IoU of each class of a confusion of real numbers; NaN for those that are absent."""
-    hit_C = np.diagonal(confusion_CC)
-    union_C = confusion_CC.sum(axis=0) + confusion_CC.sum(axis=1) - hit_C
-    return np.asarray(
-        np.divide(
-            hit_C, union_C, out=np.full(len(hit_C), np.nan), where=present_C & (union_C > 0)
-        )
-    )
+def measure_soft_iou(margins: Margins) -> float:
+    """Mean IoU of the soft confusion over the classes that are present; NaN without any."""
+    return mean_present(np.where(find_present(margins), iou(margins), np.nan)).item()
+
+
+def find_present(margins: Margins) -> NDArray[np.bool_]:
+    """The classes that are predicted or expected, (C,)."""
+    least = LEAST_SHARE * margins.predicted.sum()
+    return np.asarray((margins.predicted > 0) | (margins.truth > least))
