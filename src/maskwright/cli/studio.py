@@ -52,6 +52,14 @@ Proposer = Annotated[
         metavar="MODEL", help="A Bundle, run or published model that proposes labels."
     ),
 ]
+Sam = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FOLDER|FILE",
+        help="Encoder and decoder of Segment Anything as ONNX: their folder, or the files "
+        "(repeatable).",
+    ),
+]
 Source = Annotated[
     Path | None,
     typer.Option(
@@ -80,6 +88,7 @@ def studio(
     backup: Backup = None,
     webhook: Hook = None,
     model: Proposer = None,
+    sam: Sam = None,
     verify: Verify = False,
     source: Source = None,
     export: Export = None,
@@ -123,7 +132,7 @@ def studio(
             _export(project, console, export, out, overwrite=overwrite)
         else:
             start = partial(serve, host=host, port=port, opens_browser=browser)
-            start(project, print_text, webhook=webhook, model=model)
+            start(project, print_text, webhook=webhook, model=model, sam=sam or ())
 
 
 def _add_user(project: "Project", text: str, console: Console) -> None:

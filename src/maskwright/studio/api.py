@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from ..inference.segment_anything import SegmentAnything
+
 
 def make_app(
     project: Project,
@@ -30,15 +32,17 @@ def make_app(
     *,
     hook: Webhook | None = None,
     model: str | None = None,
+    sam: "SegmentAnything | None" = None,
 ) -> "Starlette":
     """The application of one project.
 
-    A webhook is told of what is submitted and said; a model makes proposals.
+    A webhook is told of what is submitted and said; a model makes proposals, and graphs find
+    objects by clicks and boxes.
     """
     from starlette.applications import Starlette
     from starlette.routing import Route as HttpRoute
 
-    site = Site(project, guard, news, hook, model)
+    site = Site(project, guard, news, hook, model, sam)
     return Starlette(
         routes=[
             HttpRoute(route.path, make_answer(route, guard), methods=[route.method])

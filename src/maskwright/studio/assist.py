@@ -1,15 +1,12 @@
-"""Assisted edits: by colour, by superpixels, and by what a model predicts.
+"""Assisted edits: by colour, by superpixels, by what a model predicts, and by prompts.
 
 Superpixels are SLIC (Achanta et al. 2012) of the picture at up to 1 megapixel, in three sizes.
 They and predictions are kept for the last images.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -19,25 +16,24 @@ from ..core.errors import ConfigError
 from ..core.labels import IGNORE, LabelMap
 from ..pages.pictures import RgbImage
 from ..store.items import Item
-from .edit import EIGHTHS, Cells, Drawn, Edit, Proposal, Wand
+from .edit import EIGHTHS, Cells, Drawn, Edit, Prompted, Proposal, Wand
 from .errors import StudioError
+from .kept import Kept
 from .pictures import Pictures
 from .project import Project
+from .prompting import Prompter
 from .raster import draw_edit, require_inside
 from .repairs import Mask, paint, repair
 
 if TYPE_CHECKING:
     from ..inference.predictor import Predictor
+    from ..inference.segment_anything import SegmentAnything
 
 _MOST_PX = 1_000_000
 _SIDES_PX = (8, 16, 32)
 """Of superpixels at each level, in pixels of the picture at 1 megapixel."""
 
-_MOST_KEPT = 6
 _MOST_STEPS = 20_000
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,31 +44,20 @@ class Predicted:
     confidence_HW: NDArray[np.float32]
 
 
-class _Kept(Generic[K, V]):
-    """The last values of a function; two requests for one of them compute it once."""
-
-    def __init__(self, make: Callable[[K], V]) -> None:
-        self._make = make
-        self._values: OrderedDict[K, V] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, name: K) -> V:
-        with self._lock:
-            if name not in self._values:
-                self._values[name] = self._make(name)
-            self._values.move_to_end(name)
-            while len(self._values) > _MOST_KEPT:
-                self._values.popitem(last=False)
-            return self._values[name]
-
-
 class Assistant:
     """Draws all edits of one project, also those that need its pictures or a model."""
 
-    def __init__(self, project: Project, pictures: Pictures, model: str | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        pictures: Pictures,
+        model: str | None = None,
+        sam: "SegmentAnything | None" = None,
+    ) -> None:
         self._project, self._pictures, self.model = project, pictures, model
-        self._cells: _Kept[tuple[str, int], NDArray[np.int32]] = _Kept(self._segment)
-        self._predicted: _Kept[str, Predicted] = _Kept(self._predict)
+        self._cells: Kept[tuple[str, int], NDArray[np.int32]] = Kept(self._segment)
+        self._predicted: Kept[str, Predicted] = Kept(self._predict)
+        self._prompter = None if sam is None else Prompter(pictures, sam)
         self._predictor: Predictor | None = None
 
     def prepare(self, item: Item, edit: Edit) -> None:
@@ -84,13 +69,15 @@ class Assistant:
                 self.find_cells(item.key, level)
             case Proposal():
                 self.predict(item.key)
+            case Prompted() as prompted:
+                self.prompter.find_object(item.key, prompted)
 
     def draw(self, item: Item, labels_HW: LabelMap, edit: Edit) -> LabelMap:
         """The class map after an edit that has a geometry.
 
         Raises:
             DataError: The geometry is not one of this image.
-            StudioError: 422, there is no model.
+            StudioError: 422, there is no model, or are no graphs for prompts.
         """
         match edit.geometry:
             case Wand() as wand:
@@ -101,12 +88,27 @@ class Assistant:
                 return paint(labels_HW, _pick_cells(cells_HW, points), edit)
             case Proposal() as proposal:
                 return _take_proposal(labels_HW, self.predict(item.key), proposal, edit)
+            case Prompted() as prompted:
+                return paint(labels_HW, self.prompter.find_object(item.key, prompted), edit)
             case None:
                 return labels_HW
             case geometry if isinstance(geometry, Drawn):
                 return draw_edit(labels_HW, edit)
             case geometry:
                 return repair(labels_HW, edit, geometry)
+
+    @property
+    def prompter(self) -> Prompter:
+        """Finds the objects that clicks and boxes mean.
+
+        Raises:
+            StudioError: 422, the studio has no graphs for it.
+        """
+        if self._prompter is None:
+            raise StudioError(
+                422, "no graphs for clicks and boxes; start the studio with --sam"
+            )
+        return self._prompter
 
     def find_cells(self, key: str, level: int) -> NDArray[np.int32]:
         """The superpixel of each pixel of an image.

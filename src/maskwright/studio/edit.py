@@ -26,6 +26,7 @@ _FAR = 1 << 24
 
 _Eighths = Annotated[int, Field(ge=-_FAR, le=_FAR)]
 _Points = Annotated[list[_Eighths], Field(min_length=2, max_length=2 * MOST_POINTS)]
+_Pixel = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
 _Value = Annotated[int, Field(ge=0, le=IGNORE)]
 _Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -49,7 +50,7 @@ class Flood(Body):
     """All pixels of one value that are connected with the pixel `at` (x, y) by their sides."""
 
     kind: Literal["flood"]
-    at: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+    at: _Pixel
 
 
 class Everything(Body):
@@ -62,7 +63,7 @@ class Wand(Body):
     """All pixels whose colour is near that of the pixel `at`, by their distance in CIELAB."""
 
     kind: Literal["wand"]
-    at: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+    at: _Pixel
     tolerance: Annotated[int, Field(ge=0, le=200)]
     connected: bool = True
 
@@ -113,7 +114,35 @@ class Proposal(Body):
     kind: Literal["proposal"]
     least_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
     classes: list[_Value] | None = None
-    at: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None = None
+    at: _Pixel | None = None
+
+
+class Prompt(Body):
+    """A click at a pixel (x, y), inside of an object or outside, or a box from `at` to `to`."""
+
+    at: _Pixel
+    to: _Pixel | None = None
+    is_inside: bool = True
+
+
+class Part(Body):
+    """A rectangle of an image, in pixels."""
+
+    left: Annotated[int, Field(ge=0)]
+    top: Annotated[int, Field(ge=0)]
+    width: Annotated[int, Field(ge=1)]
+    height: Annotated[int, Field(ge=1)]
+
+
+class Prompted(Body):
+    """The object that clicks and boxes mean, by the graphs of `--sam`; the last box counts.
+
+    The graphs see the whole image, or the `part` of it that is given.
+    """
+
+    kind: Literal["prompted"]
+    prompts: Annotated[tuple[Prompt, ...], Field(min_length=1, max_length=100)]
+    part: Part | None = None
 
 
 class TileChange(Body):
@@ -135,7 +164,7 @@ Drawn = Stroke | Polygon | Flood | Everything
 Repair = Holes | Specks | Grow | Shrink
 """Geometries that follow from the class map; `repairs.py` draws them."""
 
-Assisted = Wand | Cells | Proposal
+Assisted = Wand | Cells | Proposal | Prompted
 """Geometries that need the picture or a model; `assist.py` draws them."""
 
 Geometry = Annotated[Drawn | Repair | Assisted, Field(discriminator="kind")]

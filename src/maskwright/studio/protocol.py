@@ -6,11 +6,13 @@ patches of its tiles one after the other.
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from ..core.errors import DataError
 from ..store.items import Item
-from .edit import Edit, parse_edit
+from .edit import Edit, Prompted, parse_edit
 from .errors import StudioError
+from .models import parse_model
 from .tiles import LENGTH, MOST_TILES_ASKED
 
 MOST_BYTES = 64 << 20
@@ -94,6 +96,19 @@ def parse_number(text: str, name: str, most: int = 999_999_999) -> int:
     if not _WHOLE.fullmatch(text) or int(text) > most:
         raise StudioError(422, f"{name} is {text!r}; expected a whole number up to {most}")
     return int(text)
+
+
+def parse_prompts(text: str) -> Prompted:
+    """Prompts and their part in a parameter of the query, as the geometry of an edit has them.
+
+    Raises:
+        DataError: Not prompts; the message names the first value that is wrong.
+    """
+    return parse_model(_Prompts, text.encode())
+
+
+class _Prompts(Prompted):
+    kind: Literal["prompted"] = "prompted"
 
 
 def describe_item(item: Item) -> dict[str, object]:

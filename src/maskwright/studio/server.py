@@ -2,11 +2,14 @@
 
 import socket
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from ..core.errors import ConfigError
+from ..inference.segment_anything import open_segment_anything
 from ..measurement.events.webhook import Webhook
 from ..store.items import expire_leases
 from ..store.people import has_users
@@ -15,6 +18,9 @@ from .api import make_app
 from .guard import LOCAL_HOSTS, Guard
 from .live import News
 from .project import Project
+
+if TYPE_CHECKING:
+    import uvicorn
 
 
 def serve(
@@ -26,12 +32,14 @@ def serve(
     opens_browser: bool,
     webhook: str | None = None,
     model: str | None = None,
+    sam: Sequence[Path] = (),
 ) -> None:
     """Serve a project until the process is interrupted; port 0 takes a free one.
 
     Raises:
-        ConfigError: The host is not this machine, the port is taken, or the webhook is not an
-            address.
+        ConfigError: The host is not this machine, the port is taken, the webhook is not an
+            address, or `sam` is not an encoder and a decoder.
+        BundleError: A graph of `sam` is not one of this family.
     """
     import uvicorn
 
@@ -44,6 +52,7 @@ def serve(
             f"--host {host} opens the studio to other machines, where nobody would have to say "
             f"who he is; use --host 127.0.0.1, or add people with --add-user NAME:ROLE"
         )
+    graphs = open_segment_anything(sam) if sam else None
     restore_accepted(project)
     with project.store.write() as connection:
         expire_leases(connection)  # of pages that an earlier start of the studio served
@@ -55,7 +64,7 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{port}/"
         link = address if asks_names else f"{address}?token={guard.token}"
-        app = make_app(project, guard, news, hook=hook, model=model)
+        app = make_app(project, guard, news, hook=hook, model=model, sam=graphs)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, lifespan="off"
         )
@@ -64,18 +73,22 @@ def serve(
         say(f"{entry}. Ctrl-C ends the studio; everything is saved as you paint.")
         if opens_browser:
             webbrowser.open(link)
-        server = uvicorn.Server(config)
-        end = server.handle_exit
-
-        def end_streams(sig: int, frame: FrameType | None) -> None:
-            news.close()  # a server waits for its open answers
-            end(sig, frame)
-
-        server.handle_exit = end_streams  # type: ignore[method-assign]
-        with suppress(KeyboardInterrupt):
-            server.run(sockets=[listener])
+        _run(uvicorn.Server(config), listener, news)
         if hook is not None:
             hook.close()
+
+
+def _run(server: "uvicorn.Server", listener: socket.socket, news: News) -> None:
+    """Run until Ctrl-C, which also ends the streams: a server waits for its open answers."""
+    end = server.handle_exit
+
+    def end_streams(sig: int, frame: FrameType | None) -> None:
+        news.close()
+        end(sig, frame)
+
+    server.handle_exit = end_streams  # type: ignore[method-assign]
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -8,15 +8,25 @@ from ..core.labels import IGNORE
 from ..store.items import Item
 from .assist import Assistant, Predicted, find_taken
 from .consensus import DONE, read_uncertainty
-from .edit import Proposal
+from .edit import Prompted, Proposal
 from .errors import StudioError
 from .history import read_map_at
 from .judging import find_errors
 from .project import Project
 from .versions import read_two
 
-KINDS = ("uncertainty", "errors", "cells0", "cells1", "cells2", "proposal", "changes")
+KINDS = (
+    "uncertainty",
+    "errors",
+    "cells0",
+    "cells1",
+    "cells2",
+    "proposal",
+    "prompted",
+    "changes",
+)
 _PROPOSAL_ALPHA = 170
+_OBJECT_SHARE = 0.6
 _ORANGE_BGR = (0, 71, 179)
 _MOST_PX = 64_000_000
 _FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
@@ -30,8 +40,11 @@ def draw_shade(
     *,
     least_confidence: float = 0.0,
     before: int = 0,
+    prompted: Prompted | None = None,
 ) -> bytes:
-    """Where copies differ, errors of practice, superpixels, a proposal, or what changed.
+    """Where copies differ, errors of practice, superpixels, proposals, or what changed.
+
+    Without prompts, the features of the image are computed, and nothing is shown.
 
     Raises:
         StudioError: 404, there is no such shade of this image; 422, it is too large.
@@ -51,6 +64,11 @@ def draw_shade(
     if kind == "proposal":
         proposal = Proposal(kind="proposal", least_confidence=least_confidence)
         return _draw_proposal(project, assistant.predict(item.key), proposal)
+    if kind == "prompted" and prompted is None:
+        return encode_shade(np.zeros(assistant.prompter.prepare(item.key), np.bool_))
+    if kind == "prompted" and prompted is not None:
+        found_HW = assistant.prompter.find_object(item.key, prompted)
+        return encode_shade(np.where(found_HW, _OBJECT_SHARE, 0.0))
     if kind == "changes":
         with project.store.read() as connection:
             before_HW, after_HW = read_two(connection, item, before, item.rev)

@@ -22,24 +22,27 @@ from .visibility import find_visible
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from ..inference.segment_anything import SegmentAnything
+
 _CLIENT = re.compile(r"[\w-]{8,64}")
 
 
 @dataclass
 class Site:
-    """The project, who may come in, the pages that listen, a webhook, and a model."""
+    """The project, who may come in, the pages that listen, a webhook, a model, and graphs."""
 
     project: Project
     guard: Guard
     news: News
     hook: Webhook | None = None
     model: str | None = None
+    sam: "SegmentAnything | None" = None
     pictures: Pictures = field(init=False)
     assistant: Assistant = field(init=False)
 
     def __post_init__(self) -> None:
         self.pictures = Pictures(self.project)
-        self.assistant = Assistant(self.project, self.pictures, self.model)
+        self.assistant = Assistant(self.project, self.pictures, self.model, self.sam)
 
     def find_item(self, connection: Connection, request: "Request") -> Item:
         """The image of the path, which the person may see.

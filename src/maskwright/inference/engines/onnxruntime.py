@@ -53,7 +53,7 @@ class OnnxEngine(Engine):
             output = onnxruntime.OrtValue.ortvalue_from_numpy(logits_BKhw)
             binding.bind_ortvalue_output(self.output_name, output)
             self.session.run_with_iobinding(binding)
-        except _list_errors(errors) as error:
+        except list_errors(errors) as error:
             if any(text in str(error) for text in _NO_MEMORY):
                 raise MemoryError(str(error)) from error
             raise BundleError(
@@ -79,7 +79,7 @@ class OnnxEngine(Engine):
         return replace(self, session=session, options=options)
 
 
-def _list_errors(errors: Any) -> tuple[type[Exception], ...]:
+def list_errors(errors: Any) -> tuple[type[Exception], ...]:
     """Every exception that ONNX Runtime raises."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     return (RuntimeError, *(kind for kind in kinds if issubclass(kind, Exception)))
@@ -134,7 +134,7 @@ def _session(file: Path, options: EngineOptions, *, compact: bool = False) -> An
     providers = _providers(options, onnxruntime.get_available_providers())
     try:
         return onnxruntime.InferenceSession(file, settings, providers=providers)
-    except _list_errors(errors) as error:
+    except list_errors(errors) as error:
         raise BundleError(
             f"{file}: ONNX Runtime {onnxruntime.__version__} cannot run this graph "
             f"({first_line(error)}); copy the bundle again or export it again"

@@ -6,7 +6,7 @@ from ...store.judgements import list_references
 from ..consensus import merge
 from ..copies import make_reference
 from ..models import Body
-from ..protocol import describe_item, parse_number
+from ..protocol import describe_item, parse_number, parse_prompts
 from ..routing import Parameter, Route, get, in_thread, post, send_bytes, send_json
 from ..settings import Settings
 from ..shades import draw_shade
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _FROM = Parameter(name="from", text="The revision since which changes are shown")
+_PROMPTED = Parameter(name="prompted", text="`prompts` and perhaps a `part`, as JSON")
 _CONFIDENCE = Parameter(name="confidence", text="The least one, in percent, of a proposal")
 
 
@@ -45,9 +46,9 @@ class Quality:
                 "viewer",
                 self.show_shade,
                 "`uncertainty` of the consensus, `errors` of a practice image, superpixels "
-                "`cells0` to `cells2`, the `proposal` of the model, or `changes` since a "
-                "revision",
-                parameters=(_CONFIDENCE, _FROM),
+                "`cells0` to `cells2`, the `proposal` of the model, the object that is "
+                "`prompted`, or `changes` since a revision",
+                parameters=(_CONFIDENCE, _FROM, _PROMPTED),
                 media="image/png",
             ),
             get("/api/references", "manager", self.list_references, "images that judge"),
@@ -78,6 +79,7 @@ class Quality:
         query = request.query_params
         percent = parse_number(query.get("confidence", "0"), "confidence", 100)
         before = parse_number(query.get("from", "0"), "from")
+        prompted = parse_prompts(query["prompted"]) if "prompted" in query else None
 
         def draw() -> bytes:
             number = self.site.find_seen(request).id
@@ -90,6 +92,7 @@ class Quality:
                 kind,
                 least_confidence=percent / 100,
                 before=before,
+                prompted=prompted,
             )
 
         return send_bytes(await in_thread(draw), "image/png", "no-store")

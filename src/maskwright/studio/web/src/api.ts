@@ -6,7 +6,7 @@ import { inflate, rememberHash, splitBlobs, type Sha, type TileRow } from "./wir
 export interface ClassDef { name: string; color: [number, number, number]; kind: string }
 export const ROLES = ["viewer", "annotator", "reviewer", "manager", "admin"] as const;
 export interface Person { name: string; role: typeof ROLES[number] }
-export interface Project { name: string; person: Person; classes: ClassDef[]; has_model: boolean; tile_px: number; picture_px: number }
+export interface Project { name: string; person: Person; classes: ClassDef[]; has_model: boolean; has_sam: boolean; tile_px: number; picture_px: number }
 export type State = "new" | "in_progress" | "submitted" | "in_review" | "returned" | "accepted";
 export interface ItemRow {
   id: number; key: string; split: string; group: string; state: State; rev: number;
@@ -44,7 +44,7 @@ export interface Progress { states: Record<string, number>; days: { day: string;
 export interface Example { item: number; rev: number; left: number; top: number; width: number; height: number; is_good: boolean; note: string }
 export interface Guideline { name: string; text: string; extent: "" | "visible" | "whole"; examples: Example[] }
 export type ReferenceKind = "gold" | "practice" | "";
-export type ShadeKind = "uncertainty" | "errors" | `cells${number}` | "proposal" | "changes";
+export type ShadeKind = "uncertainty" | "errors" | `cells${number}` | "proposal" | "prompted" | "changes";
 export interface Revision { rev: number; at: string; person: string; tool: string; px_changed: number; tags: string[] }
 export interface ClassChange { before: string; after: string; px: number }
 export type Rule = "group" | "round-robin" | "queue";
@@ -139,6 +139,8 @@ export const readProgress = () => askJson<Progress>("/api/progress");
 export const readGuidelines = () => askJson<{ guidelines: Guideline[] }>("/api/guidelines").then((answer) => answer.guidelines);
 export const changeGuideline = (guideline: Guideline) => askWith<Guideline>("/api/guidelines", guideline);
 export const exampleUrl = (name: string, number: number) => `/api/guidelines/${encodeURIComponent(name)}/${number}`;
+/** A picture that lies over an image. */
+export const readShade = (url: string) => ask(url).then((answer) => answer.blob()).then(createImageBitmap);
 export const shadeUrl = (id: number, kind: ShadeKind) => `/api/items/${id}/shade/${kind}`;
 
 /** Pixels of tiles by hash; the last ones are kept, so that undo does not wait. */

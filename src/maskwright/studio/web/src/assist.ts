@@ -1,6 +1,6 @@
 // Wand, superpixels, repairs and proposals: their settings, and what they show over the image.
 
-import { shadeUrl } from "./api";
+import { shadeUrl, type Project } from "./api";
 import { followSlider } from "./display";
 import { Overlay } from "./overlay";
 import { find } from "./panels";
@@ -10,7 +10,7 @@ export class Assist {
   private readonly overlay: Overlay;
   private item = 0;
 
-  constructor(private readonly settings: Settings, private readonly hasModel: boolean, tools: Tools, redraw: () => void, changed: () => void) {
+  constructor(private readonly settings: Settings, private readonly project: Project, private readonly tools: Tools, redraw: () => void, changed: () => void) {
     this.overlay = new Overlay(redraw);
     followSlider("tolerance", "", (value) => { settings.tolerance = value; });
     followSlider("confidence", " %", (value) => { settings.confidence = value; });
@@ -20,6 +20,7 @@ export class Assist {
     const size = () => Math.max(1, Math.round(Number(find<HTMLInputElement>("repair-px").value) || 1));
     for (const kind of ["holes", "specks", "grow", "shrink"] as const) find(`repair-${kind}`).onclick = () => { tools.repair(kind, size()); changed(); };
     find("accept-class").onclick = () => { tools.accept(null, [settings.value]); changed(); };
+    find("accept-object").onclick = () => { tools.closePolygon(); changed(); };
     find("accept-all").onclick = () => { tools.accept(null, null); changed(); };
   }
 
@@ -31,10 +32,18 @@ export class Assist {
   /** Show the settings of a tool, and what it works on over the image. */
   show(): void {
     const { tool, level, confidence } = this.settings;
-    for (const name of ["wand", "cells", "proposal"] satisfies ToolName[]) find(`of-${name}`).hidden = tool !== name;
+    for (const name of ["wand", "cells", "proposal", "object"] satisfies ToolName[]) find(`of-${name}`).hidden = tool !== name;
     if (this.item !== 0 && tool === "cells") this.overlay.show(shadeUrl(this.item, `cells${level}`));
-    else if (this.item !== 0 && tool === "proposal" && this.hasModel) this.overlay.show(`${shadeUrl(this.item, "proposal")}?confidence=${confidence}`);
+    else if (this.item !== 0 && tool === "proposal" && this.project.has_model) this.overlay.show(`${shadeUrl(this.item, "proposal")}?confidence=${confidence}`);
+    else if (this.item !== 0 && tool === "object" && this.project.has_sam) this.showObject();
     else this.overlay.show("");
+  }
+
+  /** The object that is meant; without prompts, the server begins to look at the image. */
+  private showObject(): void {
+    const { prompting } = this.tools, { prompts, part } = prompting.geometry, url = shadeUrl(this.item, "prompted");
+    const asked = JSON.stringify(part ? { prompts, part } : { prompts });
+    this.overlay.show(prompting.isEmpty ? url : `${url}?prompted=${encodeURIComponent(asked)}`, !prompting.isEmpty);
   }
 
   draw(context: CanvasRenderingContext2D): void { this.overlay.draw(context); }

@@ -15,7 +15,7 @@ export interface Actions {
   snap(): void;
   fillUnlabelled(): void;
   movePen(dx: number, dy: number): void;
-  pressPen(): void;
+  pressPen(isOutside: boolean): void;
   close(): void;
   hole(): void;
   back(): void;
@@ -29,7 +29,7 @@ export interface Actions {
   help(): void;
 }
 
-interface Binding { id: string; key: string; also?: string; text: string; act(act: Actions): void }
+interface Binding { id: string; key: string; also?: string; text: string; act(act: Actions, shift: boolean): void }
 
 const FAR_PX = 10;
 const STORED = "keys";
@@ -45,8 +45,8 @@ const BINDINGS: Binding[] = [
   { id: "keep", key: "k", text: "Paint over all, or over unlabelled pixels only", act: (to) => to.keep() },
   { id: "snap", key: "s", text: "Snap corners of polygons to borders of labels, or not", act: (to) => to.snap() },
   { id: "fill", key: "g", text: "Fill all unlabelled pixels", act: (to) => to.fillUnlabelled() },
-  { id: "press", key: " ", text: "Lower and lift the brush, set a corner, fill", act: (to) => to.pressPen() },
-  { id: "close", key: "Enter", text: "Close the polygon or what the scissors cut, end the line", act: (to) => to.close() },
+  { id: "press", key: " ", text: "Lower and lift the brush, set a corner, fill; with Shift a click outside of the object", act: (to, shift) => to.pressPen(shift) },
+  { id: "close", key: "Enter", text: "Close the polygon or what the scissors cut, end the line, take the object", act: (to) => to.close() },
   { id: "hole", key: "n", text: "Begin a hole in the polygon", act: (to) => to.hole() },
   { id: "back", key: "Backspace", text: "Take back the last corner", act: (to) => to.back() },
   { id: "undo", key: "Ctrl+z", text: "Undo", act: (to) => to.undo() },
@@ -168,5 +168,5 @@ function findAction(event: KeyboardEvent, act: Actions, keys: KeyMap): (() => vo
   if (key === "Escape") return act.cancel;
   if (/^[1-9]$/.test(key)) return () => act.value(Number(key) - 1);
   const binding = keys.find(key);
-  return binding && (() => binding.act(act));
+  return binding && (() => binding.act(act, event.shiftKey));
 }

@@ -1,21 +1,38 @@
 // A picture that the server draws over the image, as large as the image.
 
+import { readShade } from "./api";
+import { showNotice } from "./panels";
+
 export class Overlay {
-  private image: HTMLImageElement | null = null;
+  private image: ImageBitmap | null = null;
   private url = "";
 
   constructor(private readonly redraw: () => void) {}
 
-  /** Show what is at an address; nothing where it is empty. */
-  show(url: string): void {
+  /** Show what is at an address; nothing where it is empty. With `keeps`, what is shown stays until then. */
+  show(url: string, keeps = false): void {
     if (url === this.url) return;
     this.url = url;
-    this.image = url ? Object.assign(new Image(), { src: url, onload: this.redraw }) : null;
+    if (!keeps) this.image = null;
+    this.redraw();
+    if (url) void this.load(url);
+  }
+
+  private async load(url: string): Promise<void> {
+    document.body.dataset.overlay = "waits";
+    try {
+      const image = await readShade(url);
+      if (url === this.url) this.image = image;
+    } catch (error) {
+      if (url === this.url) showNotice((error as Error).message);
+    }
+    if (url !== this.url) return;
+    document.body.dataset.overlay = "shown";
     this.redraw();
   }
 
   draw(context: CanvasRenderingContext2D): void {
-    if (!this.image?.complete || this.image.naturalWidth === 0) return;
+    if (!this.image) return;
     context.imageSmoothingEnabled = false;
     context.drawImage(this.image, 0, 0);
   }

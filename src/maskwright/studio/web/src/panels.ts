@@ -16,6 +16,7 @@ export const TOOLS: readonly Tool[] = [
   { name: "wand", key: "w", text: "Wand", title: "Take pixels of a like colour; drag right for more, left for fewer" },
   { name: "cells", key: "u", text: "Superpixels", title: "Click or drag over superpixels" },
   { name: "proposal", key: "a", text: "Proposal", title: "Accept the region that the model proposes" },
+  { name: "object", key: "d", text: "Object", title: "Click an object or drag a box around it; Shift and a click say what is not of it; Enter takes it" },
   { name: "ruler", key: "l", text: "Ruler", title: "Drag to measure a length in pixels" },
   { name: "comment", key: "c", text: "Comment", title: "Click a place to say something about it" },
   { name: "move", key: "m", text: "Move", title: "Move the image; the middle button does it too" },

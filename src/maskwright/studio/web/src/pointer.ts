@@ -31,7 +31,7 @@ export function followPointer(stage: HTMLElement, view: View, settings: Settings
       moves = true;
     } else if (down.size === 1) {
       moves = event.button !== 0 || settings.tool === "move";
-      if (!moves) tools.press(...view.toImage(...place(event)));
+      if (!moves) tools.press(...view.toImage(...place(event)), event.shiftKey);
     }
     drawSoon();
   });
@@ -58,7 +58,7 @@ export function followPointer(stage: HTMLElement, view: View, settings: Settings
   stage.addEventListener("pointerup", end);
   stage.addEventListener("pointercancel", end);
   stage.addEventListener("contextmenu", (event) => event.preventDefault());
-  stage.addEventListener("dblclick", () => { tools.closePolygon(); told.ended(); });
+  stage.addEventListener("dblclick", () => { if (settings.tool !== "object") tools.closePolygon(); told.ended(); });
   stage.addEventListener("wheel", (event) => {
     event.preventDefault();
     view.zoomBy(WHEEL_STEP ** -event.deltaY, ...place(event));

@@ -9,6 +9,10 @@ export interface Stroke { kind: "stroke"; radius: number; points: number[] }
 export interface Polygon { kind: "polygon"; rings: number[][] }
 export interface Flood { kind: "flood"; at: [number, number] }
 export interface Everything { kind: "all" }
+/** A click at a pixel, or a box from `at` to `to`. */
+export interface Prompt { at: [number, number]; to?: [number, number]; is_inside?: boolean }
+export interface Part { left: number; top: number; width: number; height: number }
+export interface Prompted { kind: "prompted"; prompts: Prompt[]; part: Part | null }
 export type Drawable = Stroke | Polygon;
 /** What the server alone draws: it sees the whole class map, the picture, and what a model predicts. */
 export type Asked = Flood | Everything
@@ -16,6 +20,7 @@ export type Asked = Flood | Everything
   | { kind: "cells"; level: number; points: number[] }
   | { kind: "holes" | "specks"; most_px: number }
   | { kind: "grow" | "shrink"; px: number }
+  | Prompted
   | { kind: "proposal"; least_confidence: number; classes: number[] | null; at: [number, number] | null };
 export type Geometry = Drawable | Asked;
 export type Mode = "overwrite" | "keep" | "erase";

@@ -9,6 +9,7 @@ import { drawMinimap, followMinimap } from "./minimap";
 import { listColors, makePalette, type PaletteName } from "./palettes";
 import { find, markTool, showClasses, showNotice, showTools, TOOLS } from "./panels";
 import { followPointer } from "./pointer";
+import { Prompting } from "./prompting";
 import { IGNORE, type Mode } from "./raster";
 import { Tools, type Settings, type ToolName } from "./tools";
 import { View, type Look } from "./view";
@@ -40,8 +41,8 @@ export class Stage {
       page.drawOver(context, scale);
       this.tools.drawOverlay(context, scale);
     });
-    this.tools = new Tools(this.settings, (x, y) => page.comment(x, y), () => this.view.drawPen());
-    this.assist = new Assist(this.settings, project.has_model, this.tools, () => this.view.drawPen(), () => page.changed());
+    this.tools = new Tools(this.settings, new Prompting(this.view, () => this.assist.show()), (x, y) => page.comment(x, y), () => this.view.drawPen());
+    this.assist = new Assist(this.settings, project, this.tools, () => this.view.drawPen(), () => page.changed());
   }
 
   /** Follow keys, pointer and settings; the page is told of what happens from now on. */
@@ -89,6 +90,7 @@ export class Stage {
 
   private chooseTool(tool: ToolName): void {
     if (tool === "proposal" && !this.project.has_model) return showNotice("No model makes proposals: start the studio with --model.");
+    if (tool === "object" && !this.project.has_sam) return showNotice("No graphs for clicks and boxes: start the studio with --sam.");
     if (tool !== this.settings.tool) this.tools.cancel();
     this.settings.tool = tool;
     markTool(tool);
@@ -126,9 +128,9 @@ export class Stage {
     this.followPen();
   }
 
-  private pressPen(): void {
+  private pressPen(isOutside: boolean): void {
     if (this.tools.draws) this.tools.lift();
-    else this.tools.press(...this.tools.pen);
+    else this.tools.press(...this.tools.pen, isOutside);
     this.page.changed();
   }
 
@@ -144,7 +146,7 @@ export class Stage {
     if (!doc) return;
     const value = doc.map.value(x, y);
     const name = value === IGNORE ? "unlabelled" : this.project.classes[value]?.name ?? "";
-    const parts = [`${x}, ${y}`, name, `${Math.round(this.view.zoom * 100)} %`, this.tools.length];
+    const parts = [`${x}, ${y}`, name, `${Math.round(this.view.zoom * 100)} %`, this.tools.length, document.body.dataset.overlay === "waits" ? "computing" : ""];
     find("where").textContent = parts.filter(Boolean).join("  ");
   }
 
@@ -165,7 +167,7 @@ export class Stage {
       keep: () => this.setMode(this.settings.mode === "keep" ? "overwrite" : "keep"),
       fillUnlabelled: () => tools.fillUnlabelled(),
       movePen: (dx, dy) => this.movePen(dx, dy),
-      pressPen: () => this.pressPen(),
+      pressPen: (isOutside) => this.pressPen(isOutside),
       close: () => { tools.closePolygon(); page.changed(); },
       hole: () => tools.nextRing(),
       back: () => { tools.stepBack(); page.changed(); },
@@ -192,11 +194,11 @@ export class Stage {
 
   private showTools(actions: Actions): void {
     const key = (id: string) => nameKey(this.keys.keyOf(id));
-    showTools(TOOLS.filter(({ name }) => name !== "proposal" || this.project.has_model), this.settings, key, (tool) => this.chooseTool(tool), [
+    showTools(TOOLS.filter(({ name }) => (name !== "proposal" || this.project.has_model) && (name !== "object" || this.project.has_sam)), this.settings, key, (tool) => this.chooseTool(tool), [
       ["Fill unlabelled", `Give all unlabelled pixels the chosen class (${key("fill")})`, actions.fillUnlabelled],
       ["Undo", key("undo"), actions.undo],
       ["Redo", key("redo"), actions.redo],
-      ["Close", `End the polygon or the line (${key("close")})`, actions.close],
+      ["Close", `End the polygon or the line, take the object (${key("close")})`, actions.close],
       ["Fit", `Show the whole image (${key("fit")})`, actions.fit],
     ]);
   }

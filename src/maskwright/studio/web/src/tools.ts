@@ -3,6 +3,7 @@
 import type { Brush, Doc } from "./document";
 import { Outline, tracePath } from "./outline";
 import { EIGHTHS, fillSegment, type Mode } from "./raster";
+import type { Prompting } from "./prompting";
 import { Scissors } from "./scissors";
 import type { TileMap } from "./tilemap";
 
@@ -10,7 +11,7 @@ const SNAP_SCREEN_PX = 10, MOST_SNAP_PX = 32;
 /** Pixels of the screen by which the wand is dragged for one step of its tolerance. */
 const DRAG_PX = 4;
 
-export type ToolName = "brush" | "eraser" | "polygon" | "scissors" | "line" | "flood" | "wand" | "cells" | "proposal" | "replace" | "ruler" | "comment" | "move";
+export type ToolName = "brush" | "eraser" | "polygon" | "scissors" | "line" | "flood" | "wand" | "cells" | "proposal" | "object" | "replace" | "ruler" | "comment" | "move";
 
 export interface Settings {
   tool: ToolName;
@@ -64,11 +65,12 @@ export class Tools {
   /** Where the pen is, in pixels of the image. */
   pen: [number, number] = [0, 0];
 
-  constructor(private readonly settings: Settings, private readonly comment: (x: number, y: number) => void, redraw: () => void) {
+  constructor(private readonly settings: Settings, readonly prompting: Prompting, private readonly comment: (x: number, y: number) => void, redraw: () => void) {
     this.scissors = new Scissors((x, y) => { this.outline.moveFirst(x, y); redraw(); });
   }
 
-  get draws(): boolean { return this.stroke !== null; }
+  /** The pen is down. */
+  get draws(): boolean { return this.stroke !== null || this.wand !== null || this.path !== null || this.prompting.isDrawn; }
 
   brush(tool: string, mode: Mode = this.settings.mode, only: number[] | null = null): Brush {
     const { locked, value } = this.settings;
@@ -77,7 +79,7 @@ export class Tools {
     return { tool, value, mode, only: allowed?.filter((old) => !locked.has(old)) ?? null };
   }
 
-  press(x: number, y: number): void {
+  press(x: number, y: number, isOutside = false): void {
     this.pen = [x, y];
     const { doc } = this;
     const { tool } = this.settings;
@@ -89,6 +91,7 @@ export class Tools {
     else if (tool === "scissors") this.addWire(doc, x, y);
     else if (tool === "wand" && doc.map.holds(x, y)) this.wand = { at: [Math.floor(x), Math.floor(y)], from: x, tolerance: this.settings.tolerance };
     else if (tool === "cells") this.path = [Math.round(x * EIGHTHS), Math.round(y * EIGHTHS)];
+    else if (tool === "object" && doc.map.holds(x, y)) this.prompting.press(x, y, !isOutside);
     else if (tool === "proposal" && doc.map.holds(x, y)) this.accept([Math.floor(x), Math.floor(y)], null);
     else if (tool === "flood" || tool === "replace") this.fillAt(doc, tool, Math.floor(x), Math.floor(y));
   }
@@ -104,6 +107,7 @@ export class Tools {
   lift(): void {
     if (this.ruler?.open && this.ruler.to !== this.ruler.from) this.ruler.open = false;
     this.askServer();
+    this.prompting.lift(...this.pen);
     if (!this.stroke || !this.doc) return;
     this.doc.end(this.stroke, { kind: "stroke", radius: this.settings.diameter * EIGHTHS / 2, points: this.points });
     this.stroke = null;
@@ -136,6 +140,7 @@ export class Tools {
       this.stroke = null;
       return true;
     }
+    if (this.prompting.stepBack()) return true;
     const steps = this.outline.stepBack();
     if (steps && this.settings.tool === "scissors") this.anchorScissors();
     return steps;
@@ -145,6 +150,7 @@ export class Tools {
     this.ruler = this.wand = this.path = null;
     if (this.stroke) this.stepBack();
     this.outline.clear();
+    this.prompting.clear();
     this.scissors.forget();
   }
 
@@ -219,9 +225,17 @@ export class Tools {
   closePolygon(): void {
     const { tool } = this.settings;
     if (tool === "line") return this.endLine();
+    if (tool === "object") return this.acceptObject();
     this.closeWire();
     const rings = this.outline.take().filter((ring) => ring.length >= 6);
     if (rings.length > 0 && this.doc?.canPaint) this.doc.draw(this.brush(tool), { kind: "polygon", rings });
+  }
+
+  /** Paint the object that clicks and boxes mean. */
+  private acceptObject(): void {
+    if (this.prompting.isEmpty || !this.doc?.canPaint) return;
+    this.doc.fill(this.brush("object"), this.prompting.geometry);
+    this.prompting.clear();
   }
 
   /** Draw the line through the corners, as wide as the brush. */
@@ -267,6 +281,8 @@ export class Tools {
       }
       tracePath(context, this.path ?? []);
       this.outline.trace(context, tail);
+      const box = this.prompting.box(x, y);
+      if (box) context.rect(box[0], box[1], box[2] - box[0], box[3] - box[1]);
       context.stroke();
     }
   }
