@@ -63,9 +63,9 @@ def evaluate(browser, script):
     return answer["result"].get("value")
 
 
-def wait_for_revision(browser, rev):
+def wait_for_revision(browser, rev, number=1):
     end = time.monotonic() + 60
-    while (item := read_item(browser, 1))["rev"] < rev:
+    while (item := read_item(browser, number))["rev"] < rev:
         assert time.monotonic() < end, item["rev"]
         time.sleep(0.05)
     return item

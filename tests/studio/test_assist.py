@@ -10,9 +10,10 @@ from skimage.morphology import remove_small_holes, remove_small_objects
 from tests.studio_pages import make_page
 
 from maskwright.core.labels import IGNORE
-from maskwright.studio.assist import Predicted, find_alike, find_taken
+from maskwright.studio.assist import find_alike
 from maskwright.studio.edit import Edit, Proposal, Wand
 from maskwright.studio.project import open_project
+from maskwright.studio.proposals import Proposed, find_taken
 from maskwright.studio.repairs import absorb, find_holes, find_specks, repair
 
 
@@ -116,10 +117,10 @@ def test_superpixels_at_points_are_painted_and_their_borders_shown(page):
 def test_what_a_proposal_takes():
     labels_HW = np.array([[0, 0, 1, 1], [0, 1, 1, IGNORE], [2, 2, 2, 0]], np.uint8)
     confidence_HW = np.array([[9, 8, 7, 6], [9, 9, 9, 9], [3, 9, 9, 9]], np.float32) / 10
-    predicted = Predicted(labels_HW, confidence_HW)
+    proposed = Proposed(labels_HW, confidence_HW)
 
     def take(**options):
-        return find_taken(predicted, Proposal(kind="proposal", **options)).astype(int).tolist()
+        return find_taken(proposed, Proposal(kind="proposal", **options)).astype(int).tolist()
 
     assert take() == [[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 1, 1]]
     assert take(least_confidence=0.75) == [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1]]

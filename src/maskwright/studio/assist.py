@@ -4,7 +4,6 @@ Superpixels are SLIC (Achanta et al. 2012) of the picture at up to 1 megapixel, 
 They and predictions are kept for the last images.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,14 +15,17 @@ from ..core.errors import ConfigError
 from ..core.labels import IGNORE, LabelMap
 from ..pages.pictures import RgbImage
 from ..store.items import Item
-from .edit import EIGHTHS, Cells, Drawn, Edit, Prompted, Proposal, Wand
+from .edit import EIGHTHS, Cells, Drawn, Edit, Prompted, Proposal, ProposalSource, Wand
 from .errors import StudioError
 from .kept import Kept
+from .people import Person
 from .pictures import Pictures
 from .project import Project
 from .prompting import Prompter
+from .proposals import Proposed, accept_proposal, keep_connected
 from .raster import draw_edit, require_inside
 from .repairs import Mask, paint, repair
+from .sequences import Sequencer
 
 if TYPE_CHECKING:
     from ..inference.predictor import Predictor
@@ -34,14 +36,6 @@ _SIDES_PX = (8, 16, 32)
 """Of superpixels at each level, in pixels of the picture at 1 megapixel."""
 
 _MOST_STEPS = 20_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Predicted:
-    """Class map in the classes of the project, and confidence in [0, 1]."""
-
-    labels_HW: LabelMap
-    confidence_HW: NDArray[np.float32]
 
 
 class Assistant:
@@ -56,24 +50,25 @@ class Assistant:
     ) -> None:
         self._project, self._pictures, self.model = project, pictures, model
         self._cells: Kept[tuple[str, int], NDArray[np.int32]] = Kept(self._segment)
-        self._predicted: Kept[str, Predicted] = Kept(self._predict)
+        self._predicted: Kept[str, Proposed] = Kept(self._predict)
         self._prompter = None if sam is None else Prompter(pictures, sam)
         self._predictor: Predictor | None = None
+        self._sequencer = Sequencer(project, pictures)
 
-    def prepare(self, item: Item, edit: Edit) -> None:
+    def prepare(self, item: Item, edit: Edit, person: Person) -> None:
         """Compute what an edit needs beside the class map, before the store is locked."""
         match edit.geometry:
             case Wand():
                 self._pictures.read_picture(item.key)
             case Cells(level=level):
                 self.find_cells(item.key, level)
-            case Proposal():
-                self.predict(item.key)
+            case Proposal(source=source):
+                self.propose(item, source, person)
             case Prompted() as prompted:
                 self.prompter.find_object(item.key, prompted)
 
-    def draw(self, item: Item, labels_HW: LabelMap, edit: Edit) -> LabelMap:
-        """The class map after an edit that has a geometry.
+    def draw(self, item: Item, labels_HW: LabelMap, edit: Edit, *, person: Person) -> LabelMap:
+        """The class map after an edit of a person that has a geometry.
 
         Raises:
             DataError: The geometry is not one of this image.
@@ -87,7 +82,8 @@ class Assistant:
                 cells_HW = self.find_cells(item.key, level)
                 return paint(labels_HW, _pick_cells(cells_HW, points), edit)
             case Proposal() as proposal:
-                return _take_proposal(labels_HW, self.predict(item.key), proposal, edit)
+                proposed = self.propose(item, proposal.source, person)
+                return accept_proposal(labels_HW, proposed, proposal, edit)
             case Prompted() as prompted:
                 return paint(labels_HW, self.prompter.find_object(item.key, prompted), edit)
             case None:
@@ -118,7 +114,18 @@ class Assistant:
         """
         return self._cells.get((key, level))
 
-    def predict(self, key: str) -> Predicted:
+    def propose(self, item: Item, source: ProposalSource, person: Person) -> Proposed:
+        """What the model or other frames propose for an image.
+
+        Raises:
+            StudioError: 422, there is no model, or the frames have no labels.
+            ConfigError: The model has other classes.
+        """
+        if source == "model":
+            return self.predict(item.key)
+        return self._sequencer.propose(item, source, person)
+
+    def predict(self, key: str) -> Proposed:
         """What the model predicts for an image.
 
         Raises:
@@ -146,7 +153,7 @@ class Assistant:
             )
         )
 
-    def _predict(self, key: str) -> Predicted:
+    def _predict(self, key: str) -> Proposed:
         if self.model is None:
             raise StudioError(422, "no model makes proposals; start the studio with --model")
         if self._predictor is None:
@@ -158,7 +165,7 @@ class Assistant:
         for index, name in enumerate(found.labels.names):
             if name in self._project.spec.names:
                 table[index] = self._project.spec.names.index(name)
-        return Predicted(table[found.labels_HW], found.confidence_HW)
+        return Proposed(table[found.labels_HW], found.confidence_HW)
 
     def _open_model(self) -> "Predictor":
         from ..inference.predictor import open_model
@@ -184,14 +191,7 @@ def find_alike(picture_HW3: RgbImage, wand: Wand) -> Mask:
     lab_HW3 = cv2.cvtColor(picture_HW3.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     distance_HW = np.linalg.norm(lab_HW3 - lab_HW3[y, x], axis=2)
     alike_HW = np.asarray(distance_HW <= wand.tolerance)
-    return _keep_connected(alike_HW, wand.at) if wand.connected else alike_HW
-
-
-def _keep_connected(mask_HW: Mask, at: tuple[int, int]) -> Mask:
-    """The pixels of a mask that are connected by sides with (x, y), where that is one."""
-    x, y = at
-    _, region_HW = cv2.connectedComponents(mask_HW.astype(np.uint8), connectivity=4)
-    return np.asarray(mask_HW & (region_HW == region_HW[y, x]))
+    return keep_connected(alike_HW, wand.at) if wand.connected else alike_HW
 
 
 def _pick_cells(cells_HW: NDArray[np.int32], points: list[int]) -> Mask:
@@ -206,33 +206,3 @@ def _pick_cells(cells_HW: NDArray[np.int32], points: list[int]) -> Mask:
     inside_N = ((places_N2 >= 0) & (places_N2 < (width, height))).all(axis=1)
     x_N, y_N = places_N2[inside_N].T
     return np.isin(cells_HW, np.unique(cells_HW[y_N, x_N]))
-
-
-def _take_proposal(
-    labels_HW: LabelMap, predicted: Predicted, proposal: Proposal, edit: Edit
-) -> LabelMap:
-    """The class map with what is accepted of a prediction, in the mode of the edit."""
-    found_HW = predicted.labels_HW
-    taken_HW = find_taken(predicted, proposal)
-    if edit.mode == "keep":
-        taken_HW &= labels_HW == IGNORE
-    if edit.only is not None:
-        taken_HW &= np.isin(labels_HW, edit.only)
-    return np.where(taken_HW, found_HW, labels_HW)
-
-
-def find_taken(predicted: Predicted, proposal: Proposal) -> Mask:
-    """Which pixels of a prediction a proposal takes.
-
-    Raises:
-        DataError: Its pixel is outside of the image.
-    """
-    found_HW = predicted.labels_HW
-    taken_HW = (found_HW != IGNORE) & (predicted.confidence_HW >= proposal.least_confidence)
-    if proposal.classes is not None:
-        taken_HW &= np.isin(found_HW, proposal.classes)
-    if proposal.at is not None:
-        require_inside(proposal.at, found_HW.shape)
-        x, y = proposal.at
-        taken_HW = _keep_connected(taken_HW & (found_HW == found_HW[y, x]), proposal.at)
-    return np.asarray(taken_HW)

@@ -5,7 +5,7 @@ An edit is a region and a table: each pixel of the region that has the value `v`
 the right, y down, so that the browser and NumPy compute the same region.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,14 +104,22 @@ class Shrink(Body):
     px: Annotated[int, Field(ge=1, le=100)]
 
 
+ProposalSource = Literal["model", "flow", "interpolation"]
+PROPOSAL_SOURCES: tuple[ProposalSource, ...] = get_args(ProposalSource)
+
+
 class Proposal(Body):
-    """What the model of the studio predicts, each class as itself.
+    """What is proposed, each class as itself.
+
+    By the `model` of the studio, by the optical `flow` from the frame before, or by
+    `interpolation` between the nearest frames with labels on both sides.
 
     Only pixels with `least_confidence`, of `classes` where these are given, and of the region
     of one class at the pixel `at` where that is given.
     """
 
     kind: Literal["proposal"]
+    source: ProposalSource = "model"
     least_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
     classes: list[_Value] | None = None
     at: _Pixel | None = None

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..core.errors import DataError
 from ..store.items import Item
-from .edit import Edit, Prompted, parse_edit
+from .edit import PROPOSAL_SOURCES, Edit, Prompted, ProposalSource, parse_edit
 from .errors import StudioError
 from .models import parse_model
 from .tiles import LENGTH, MOST_TILES_ASKED
@@ -105,6 +105,18 @@ def parse_prompts(text: str) -> Prompted:
         DataError: Not prompts; the message names the first value that is wrong.
     """
     return parse_model(_Prompts, text.encode())
+
+
+def parse_source(text: str) -> ProposalSource:
+    """Who proposes.
+
+    Raises:
+        StudioError: 422, none of them.
+    """
+    for source in PROPOSAL_SOURCES:
+        if text == source:
+            return source
+    raise StudioError(422, f"source is {text!r}; expected one of {', '.join(PROPOSAL_SOURCES)}")
 
 
 class _Prompts(Prompted):

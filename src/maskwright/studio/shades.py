@@ -1,18 +1,22 @@
 """Shades: a colour over the image that shows where something is, as a PNG with alpha."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import IGNORE
 from ..store.items import Item
-from .assist import Assistant, Predicted, find_taken
+from .assist import Assistant
 from .consensus import DONE, read_uncertainty
 from .edit import Prompted, Proposal
 from .errors import StudioError
 from .history import read_map_at
 from .judging import find_errors
+from .people import Person
 from .project import Project
+from .proposals import Proposed, find_taken
 from .versions import read_two
 
 KINDS = (
@@ -32,15 +36,22 @@ _MOST_PX = 64_000_000
 _FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadeOptions:
+    """Who asks, the proposal that is shown, since which revision, and the prompts."""
+
+    person: Person
+    proposal: Proposal
+    before: int = 0
+    prompted: Prompted | None = None
+
+
 def draw_shade(
     project: Project,
     assistant: Assistant,
     item: Item,
     kind: str,
-    *,
-    least_confidence: float = 0.0,
-    before: int = 0,
-    prompted: Prompted | None = None,
+    options: ShadeOptions,
 ) -> bytes:
     """Where copies differ, errors of practice, superpixels, proposals, or what changed.
 
@@ -62,16 +73,14 @@ def draw_shade(
         cells_HW = assistant.find_cells(item.key, int(kind[-1]))
         return encode_shade(_find_edges(cells_HW))
     if kind == "proposal":
-        proposal = Proposal(kind="proposal", least_confidence=least_confidence)
-        return _draw_proposal(project, assistant.predict(item.key), proposal)
-    if kind == "prompted" and prompted is None:
-        return encode_shade(np.zeros(assistant.prompter.prepare(item.key), np.bool_))
-    if kind == "prompted" and prompted is not None:
-        found_HW = assistant.prompter.find_object(item.key, prompted)
-        return encode_shade(np.where(found_HW, _OBJECT_SHARE, 0.0))
+        proposal = options.proposal
+        proposed = assistant.propose(item, proposal.source, options.person)
+        return _draw_proposal(project, proposed, proposal)
+    if kind == "prompted":
+        return _draw_object(assistant, item, options.prompted)
     if kind == "changes":
         with project.store.read() as connection:
-            before_HW, after_HW = read_two(connection, item, before, item.rev)
+            before_HW, after_HW = read_two(connection, item, options.before, item.rev)
         return encode_shade(np.asarray(before_HW != after_HW))
     raise StudioError(404, f"no shade {kind!r}; there are {', '.join(KINDS)}")
 
@@ -93,13 +102,20 @@ def _find_edges(cells_HW: NDArray[np.int32]) -> NDArray[np.bool_]:
     return edges_HW
 
 
-def _draw_proposal(project: Project, predicted: Predicted, proposal: Proposal) -> bytes:
+def _draw_object(assistant: Assistant, item: Item, prompted: Prompted | None) -> bytes:
+    if prompted is None:
+        return encode_shade(np.zeros(assistant.prompter.prepare(item.key), np.bool_))
+    found_HW = assistant.prompter.find_object(item.key, prompted)
+    return encode_shade(np.where(found_HW, _OBJECT_SHARE, 0.0))
+
+
+def _draw_proposal(project: Project, proposed: Proposed, proposal: Proposal) -> bytes:
     """What is proposed, in the colours of the classes."""
     colors_K4 = np.zeros((256, 4), np.uint8)
     for index, entry in enumerate(project.spec):
         colors_K4[index] = (*entry.color[::-1], _PROPOSAL_ALPHA)
-    taken_HW = find_taken(predicted, proposal)
-    shade_HW4 = colors_K4[np.where(taken_HW, predicted.labels_HW, IGNORE)]
+    taken_HW = find_taken(proposed, proposal)
+    shade_HW4 = colors_K4[np.where(taken_HW, proposed.labels_HW, IGNORE)]
     _, content = cv2.imencode(".png", shade_HW4, _FAST)
     return content.tobytes()
 

@@ -128,6 +128,7 @@ class Entrance:
                 "person": {"name": person.name, "role": person.role},
                 "classes": project.spec.to_json(),
                 "has_model": self.site.model is not None,
+                "has_frames": len(project.data.dataset) > 1,
                 "has_sam": self.site.sam is not None,
                 "tile_px": TILE_PX,
                 "picture_px": PICTURE_PX,

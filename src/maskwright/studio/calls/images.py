@@ -1,5 +1,6 @@
 """The images of a project: their class maps, edits, leases and pictures."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...store import items as stored
@@ -169,8 +170,10 @@ class Images:
         )
 
         def apply() -> Result:
-            self.site.assistant.prepare(self.site.find_seen(request), asked.edit)
-            return apply_edit(self.site.project, asked, client, self.site.assistant.draw)
+            assistant, person = self.site.assistant, client.person
+            assistant.prepare(self.site.find_seen(request), asked.edit, person)
+            draw = partial(assistant.draw, person=person)
+            return apply_edit(self.site.project, asked, client, draw)
 
         result = await in_thread(apply)
         tiles, item = describe_tiles(result.tiles), result.item

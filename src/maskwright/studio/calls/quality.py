@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Literal
 from ...store.judgements import list_references
 from ..consensus import merge
 from ..copies import make_reference
+from ..edit import Proposal
 from ..models import Body
-from ..protocol import describe_item, parse_number, parse_prompts
+from ..protocol import describe_item, parse_number, parse_prompts, parse_source
 from ..routing import Parameter, Route, get, in_thread, post, send_bytes, send_json
 from ..settings import Settings
-from ..shades import draw_shade
+from ..shades import ShadeOptions, draw_shade
 from ..site import Site
 from ..stream import find_next
 from .images import ITEM
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _FROM = Parameter(name="from", text="The revision since which changes are shown")
 _PROMPTED = Parameter(name="prompted", text="`prompts` and perhaps a `part`, as JSON")
+_SOURCE = Parameter(
+    name="source", text="Of a proposal: `model`, `flow` or `interpolation`; else the model"
+)
 _CONFIDENCE = Parameter(name="confidence", text="The least one, in percent, of a proposal")
 
 
@@ -46,9 +50,9 @@ class Quality:
                 "viewer",
                 self.show_shade,
                 "`uncertainty` of the consensus, `errors` of a practice image, superpixels "
-                "`cells0` to `cells2`, the `proposal` of the model, the object that is "
+                "`cells0` to `cells2`, a `proposal`, the object that is "
                 "`prompted`, or `changes` since a revision",
-                parameters=(_CONFIDENCE, _FROM, _PROMPTED),
+                parameters=(_CONFIDENCE, _SOURCE, _FROM, _PROMPTED),
                 media="image/png",
             ),
             get("/api/references", "manager", self.list_references, "images that judge"),
@@ -80,6 +84,14 @@ class Quality:
         percent = parse_number(query.get("confidence", "0"), "confidence", 100)
         before = parse_number(query.get("from", "0"), "from")
         prompted = parse_prompts(query["prompted"]) if "prompted" in query else None
+        source = parse_source(query.get("source", "model"))
+
+        options = ShadeOptions(
+            person=request.state.person,
+            proposal=Proposal(kind="proposal", source=source, least_confidence=percent / 100),
+            before=before,
+            prompted=prompted,
+        )
 
         def draw() -> bytes:
             number = self.site.find_seen(request).id
@@ -90,9 +102,7 @@ class Quality:
                 site.assistant,
                 item,
                 kind,
-                least_confidence=percent / 100,
-                before=before,
-                prompted=prompted,
+                options,
             )
 
         return send_bytes(await in_thread(draw), "image/png", "no-store")

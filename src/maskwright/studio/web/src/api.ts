@@ -6,7 +6,7 @@ import { inflate, rememberHash, splitBlobs, type Sha, type TileRow } from "./wir
 export interface ClassDef { name: string; color: [number, number, number]; kind: string }
 export const ROLES = ["viewer", "annotator", "reviewer", "manager", "admin"] as const;
 export interface Person { name: string; role: typeof ROLES[number] }
-export interface Project { name: string; person: Person; classes: ClassDef[]; has_model: boolean; has_sam: boolean; tile_px: number; picture_px: number }
+export interface Project { name: string; person: Person; classes: ClassDef[]; has_model: boolean; has_frames: boolean; has_sam: boolean; tile_px: number; picture_px: number }
 export type State = "new" | "in_progress" | "submitted" | "in_review" | "returned" | "accepted";
 export interface ItemRow {
   id: number; key: string; split: string; group: string; state: State; rev: number;

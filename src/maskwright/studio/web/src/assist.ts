@@ -4,6 +4,7 @@ import { shadeUrl, type Project } from "./api";
 import { followSlider } from "./display";
 import { Overlay } from "./overlay";
 import { find } from "./panels";
+import type { ProposalSource } from "./raster";
 import type { Settings, ToolName, Tools } from "./tools";
 
 export class Assist {
@@ -15,6 +16,7 @@ export class Assist {
     followSlider("tolerance", "", (value) => { settings.tolerance = value; });
     followSlider("confidence", " %", (value) => { settings.confidence = value; });
     find("confidence").onchange = () => this.show();
+    this.bindSource();
     find<HTMLInputElement>("connected").onchange = ({ target }) => { settings.connected = (target as HTMLInputElement).checked; };
     find<HTMLSelectElement>("level").onchange = ({ target }) => { settings.level = Number((target as HTMLSelectElement).value); this.show(); };
     const size = () => Math.max(1, Math.round(Number(find<HTMLInputElement>("repair-px").value) || 1));
@@ -24,6 +26,15 @@ export class Assist {
     find("accept-all").onclick = () => { tools.accept(null, null); changed(); };
   }
 
+  /** Who proposes: the model, where there is one, or other frames. */
+  private bindSource(): void {
+    const source = find<HTMLSelectElement>("proposal-source");
+    if (!this.project.has_model) source.querySelector("[value=model]")?.remove();
+    const follow = () => { this.settings.source = source.value as ProposalSource; this.show(); };
+    source.onchange = follow;
+    this.settings.source = source.value as ProposalSource;
+  }
+
   open(item: number): void {
     this.item = item;
     this.show();
@@ -31,10 +42,10 @@ export class Assist {
 
   /** Show the settings of a tool, and what it works on over the image. */
   show(): void {
-    const { tool, level, confidence } = this.settings;
+    const { tool, level, source, confidence } = this.settings;
     for (const name of ["wand", "cells", "proposal", "object"] satisfies ToolName[]) find(`of-${name}`).hidden = tool !== name;
     if (this.item !== 0 && tool === "cells") this.overlay.show(shadeUrl(this.item, `cells${level}`));
-    else if (this.item !== 0 && tool === "proposal" && this.project.has_model) this.overlay.show(`${shadeUrl(this.item, "proposal")}?confidence=${confidence}`);
+    else if (this.item !== 0 && tool === "proposal") this.overlay.show(`${shadeUrl(this.item, "proposal")}?source=${source}&confidence=${confidence}`);
     else if (this.item !== 0 && tool === "object" && this.project.has_sam) this.showObject();
     else this.overlay.show("");
   }

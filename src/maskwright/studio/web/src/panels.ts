@@ -15,7 +15,7 @@ export const TOOLS: readonly Tool[] = [
   { name: "replace", key: "r", text: "Swap", title: "Click a class to swap it for the chosen one in the whole image" },
   { name: "wand", key: "w", text: "Wand", title: "Take pixels of a like colour; drag right for more, left for fewer" },
   { name: "cells", key: "u", text: "Superpixels", title: "Click or drag over superpixels" },
-  { name: "proposal", key: "a", text: "Proposal", title: "Accept the region that the model proposes" },
+  { name: "proposal", key: "a", text: "Proposal", title: "Accept the region that a model or other frames propose; Enter accepts all" },
   { name: "object", key: "d", text: "Object", title: "Click an object or drag a box around it; Shift and a click say what is not of it; Enter takes it" },
   { name: "ruler", key: "l", text: "Ruler", title: "Drag to measure a length in pixels" },
   { name: "comment", key: "c", text: "Comment", title: "Click a place to say something about it" },

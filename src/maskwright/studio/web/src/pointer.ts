@@ -58,7 +58,7 @@ export function followPointer(stage: HTMLElement, view: View, settings: Settings
   stage.addEventListener("pointerup", end);
   stage.addEventListener("pointercancel", end);
   stage.addEventListener("contextmenu", (event) => event.preventDefault());
-  stage.addEventListener("dblclick", () => { if (settings.tool !== "object") tools.closePolygon(); told.ended(); });
+  stage.addEventListener("dblclick", () => { if (settings.tool !== "object" && settings.tool !== "proposal") tools.closePolygon(); told.ended(); });
   stage.addEventListener("wheel", (event) => {
     event.preventDefault();
     view.zoomBy(WHEEL_STEP ** -event.deltaY, ...place(event));

@@ -13,6 +13,7 @@ export interface Everything { kind: "all" }
 export interface Prompt { at: [number, number]; to?: [number, number]; is_inside?: boolean }
 export interface Part { left: number; top: number; width: number; height: number }
 export interface Prompted { kind: "prompted"; prompts: Prompt[]; part: Part | null }
+export type ProposalSource = "model" | "flow" | "interpolation";
 export type Drawable = Stroke | Polygon;
 /** What the server alone draws: it sees the whole class map, the picture, and what a model predicts. */
 export type Asked = Flood | Everything
@@ -21,7 +22,7 @@ export type Asked = Flood | Everything
   | { kind: "holes" | "specks"; most_px: number }
   | { kind: "grow" | "shrink"; px: number }
   | Prompted
-  | { kind: "proposal"; least_confidence: number; classes: number[] | null; at: [number, number] | null };
+  | { kind: "proposal"; source: ProposalSource; least_confidence: number; classes: number[] | null; at: [number, number] | null };
 export type Geometry = Drawable | Asked;
 export type Mode = "overwrite" | "keep" | "erase";
 

@@ -27,7 +27,7 @@ interface Page {
 
 export class Stage {
   readonly view: View;
-  private readonly settings: Settings = { tool: "brush", value: 0, mode: "overwrite", diameter: 20, snaps: false, locked: new Set(), tolerance: 12, connected: true, level: 1, confidence: 50 };
+  private readonly settings: Settings = { tool: "brush", value: 0, mode: "overwrite", diameter: 20, snaps: false, locked: new Set(), tolerance: 12, connected: true, level: 1, source: "model", confidence: 50 };
   private readonly hidden = new Set<number>();
   private readonly look: Look = { palette: new Uint32Array(256), outline: false };
   private readonly keys = new KeyMap();
@@ -88,8 +88,10 @@ export class Stage {
     this.showPanel();
   }
 
+  private get canPropose(): boolean { return this.project.has_model || this.project.has_frames; }
+
   private chooseTool(tool: ToolName): void {
-    if (tool === "proposal" && !this.project.has_model) return showNotice("No model makes proposals: start the studio with --model.");
+    if (tool === "proposal" && !this.canPropose) return showNotice("No model makes proposals: start the studio with --model.");
     if (tool === "object" && !this.project.has_sam) return showNotice("No graphs for clicks and boxes: start the studio with --sam.");
     if (tool !== this.settings.tool) this.tools.cancel();
     this.settings.tool = tool;
@@ -194,7 +196,7 @@ export class Stage {
 
   private showTools(actions: Actions): void {
     const key = (id: string) => nameKey(this.keys.keyOf(id));
-    showTools(TOOLS.filter(({ name }) => (name !== "proposal" || this.project.has_model) && (name !== "object" || this.project.has_sam)), this.settings, key, (tool) => this.chooseTool(tool), [
+    showTools(TOOLS.filter(({ name }) => (name !== "proposal" || this.canPropose) && (name !== "object" || this.project.has_sam)), this.settings, key, (tool) => this.chooseTool(tool), [
       ["Fill unlabelled", `Give all unlabelled pixels the chosen class (${key("fill")})`, actions.fillUnlabelled],
       ["Undo", key("undo"), actions.undo],
       ["Redo", key("redo"), actions.redo],

@@ -2,7 +2,7 @@
 
 import type { Brush, Doc } from "./document";
 import { Outline, tracePath } from "./outline";
-import { EIGHTHS, fillSegment, type Mode } from "./raster";
+import { EIGHTHS, fillSegment, type Mode, type ProposalSource } from "./raster";
 import type { Prompting } from "./prompting";
 import { Scissors } from "./scissors";
 import type { TileMap } from "./tilemap";
@@ -26,6 +26,8 @@ export interface Settings {
   connected: boolean;
   /** Size of superpixels, 0 to 2. */
   level: number;
+  /** Who proposes labels. */
+  source: ProposalSource;
   /** Of the proposals that are shown and accepted, in percent. */
   confidence: number;
 }
@@ -123,8 +125,8 @@ export class Tools {
 
   /** Accept what the model proposes: the region at a pixel, some classes, or all. */
   accept(at: [number, number] | null, classes: number[] | null): void {
-    const least_confidence = this.settings.confidence / 100;
-    if (this.doc?.canPaint) this.doc.fill(this.brush("proposal"), { kind: "proposal", least_confidence, classes, at });
+    const { source, confidence } = this.settings, least_confidence = confidence / 100;
+    if (this.doc?.canPaint) this.doc.fill(this.brush("proposal"), { kind: "proposal", source, least_confidence, classes, at });
   }
 
   /** Repair the chosen class in the whole image. */
@@ -226,6 +228,7 @@ export class Tools {
     const { tool } = this.settings;
     if (tool === "line") return this.endLine();
     if (tool === "object") return this.acceptObject();
+    if (tool === "proposal") return this.accept(null, null);
     this.closeWire();
     const rings = this.outline.take().filter((ring) => ring.length >= 6);
     if (rings.length > 0 && this.doc?.canPaint) this.doc.draw(this.brush(tool), { kind: "polygon", rings });
