@@ -34,7 +34,7 @@ from maskwright.inference.observe import observe
 from maskwright.inference.outputs import PredictedImage
 from maskwright.inference.predictor import Predictor, open_model
 from maskwright.monitoring.groups import Observed
-from maskwright.monitoring.reference import join_families
+from maskwright.monitoring.reference import join_values
 from maskwright.monitoring.replay import bound_poisson, replay
 from maskwright.monitoring.shifts import ScaledClass, Shift, measure_shifts, to_differences
 from maskwright.monitoring.target import ALARM, WARNING, Target
@@ -133,11 +133,10 @@ def draw_traffic(
 ) -> Observed:
     """Rows of cameras in turn, each with its own place, light and autocorrelation."""
     rng = np.random.default_rng([17, seed])
-    features_PF, _ = join_families(pool)
-    scaled_PF = (features_PF - features_PF.mean(0)) / (features_PF.std(0) + 1e-9)
-    left, sizes, _ = np.linalg.svd(scaled_PF, full_matrices=False)
+    values_PF = join_values(pool)
+    scaled_PF = (values_PF - values_PF.mean(0)) / (values_PF.std(0) + 1e-9)
+    left, _, _ = np.linalg.svd(scaled_PF, full_matrices=False)
     places_P3 = left[:, :3] * math.sqrt(len(left))
-    del sizes
     num = images // len(rhos)
     seen = [
         _find_nearest(places_P3, 0.6 * rng.normal(size=3) + _walk(rho, num, rng))

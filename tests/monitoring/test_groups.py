@@ -10,6 +10,8 @@ from maskwright.monitoring.groups import (
     average_groups,
     choose_group_size,
     measure_autocorrelation_time,
+    to_features,
+    to_values,
 )
 
 
@@ -61,3 +63,14 @@ def test_observations_of_another_model_are_refused_with_their_line():
         Observed.gather([observe(0), other], where="log")
     with pytest.raises(DataError, match="log: holds no observation"):
         Observed.gather([], where="log")
+
+
+def test_shares_are_compared_as_ratios_and_back():
+    shares = np.random.default_rng(0).dirichlet((1, 2, 3), 20)
+    features = to_features("classes", shares)
+    assert features.sum(axis=1) == pytest.approx(0, abs=1e-12)
+    assert features[0, 0] - features[0, 1] == pytest.approx(
+        np.log((shares[0, 0] + 1e-3) / (shares[0, 1] + 1e-3))
+    )
+    assert to_values("classes", features) == pytest.approx(shares)
+    assert to_features("image", shares) is shares

@@ -2,13 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.observation import Observation
 from maskwright.monitoring.groups import Observed
 from maskwright.monitoring.monitor import GOOD_GROUPS, Monitor
-from maskwright.monitoring.reference import build_references, list_scopes
+from maskwright.monitoring.reference import Centers, build_references, list_scopes
 from maskwright.monitoring.saved import restore_state, save_state
 from maskwright.monitoring.target import Target
 
@@ -66,6 +67,20 @@ def test_a_group_of_several_cameras_spans_the_time_of_a_group_of_each(reference)
     assert found["south"].size >= 8
     assert found["north"].size >= 2 * max(found[f"north/{c}"].size for c in "ab")
     assert found[""].num_images == 1500
+
+
+def test_shares_of_a_group_are_averaged_before_their_logarithm():
+    """Half of the images without a class do not hide that the others have twice as much."""
+    names = {"classes": ("car", "road")}
+    centers = Centers(names=names, shifts={"b": np.full((2, 2), 0.5)})
+    values = np.array([[0.0, 1.0], [0.2, 0.8], [0.3, 0.7], [0.1, 0.9]])
+    features, shown = centers.average(values, ["a", "a", "b", "b"], 2)
+    assert shown == pytest.approx(np.array([[0.1, 0.9], [0.7, 1.3]]))
+    logs = np.log([0.1 + 1e-3, 0.9 + 1e-3])
+    assert features[0] == pytest.approx(logs - logs.mean())
+    mixed, _ = centers.average(values[[0, 3]], ["a", "b"], 1)
+    alone = [centers.average(values[[k]], [name], 1)[0][0] for k, name in ((0, "a"), (3, "b"))]
+    assert mixed[0] == pytest.approx(np.mean(alone, axis=0))
 
 
 def test_the_target_is_shared_by_all_scopes_that_are_judged(reference):

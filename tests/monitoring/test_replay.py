@@ -15,7 +15,7 @@ from maskwright.inference.observe import observe
 from maskwright.inference.outputs import PredictedImage
 from maskwright.inference.predictor import open_model
 from maskwright.monitoring.groups import Observed
-from maskwright.monitoring.reference import join_families
+from maskwright.monitoring.reference import join_values
 from maskwright.monitoring.replay import bound_poisson, replay
 from maskwright.monitoring.shifts import (
     Differences,
@@ -42,14 +42,12 @@ def test_poisson_bounds_are_those_of_the_chi_squared_distribution():
 
 
 def test_a_shift_of_the_light_is_found_the_sooner_the_more_images_have_it(log):
-    columns = join_families(log)[0].shape[1]
-    darker = np.zeros((5, columns))
-    darker[:, 0] = -0.2 + 0.01 * np.arange(5)
+    darker = (-0.2 + 0.01 * np.arange(5))[:, None]
     found = replay(
         log,
         images_per_day=80,
         target=Target(1, 90),
-        shifts={("dark", 3): Differences(darker), ("same", 1): Differences(0 * darker)},
+        shifts={("dark", 3): Differences({"image": darker}), ("same", 1): Differences({})},
         shares=(0.25, 1.0),
         num=6,
     )
@@ -84,11 +82,9 @@ def test_a_doubled_class_takes_from_the_others_by_their_shares():
     shifted = ScaledClass("road", 2)(log, np.random.default_rng(0))
     shares = log.values["classes"]
     doubled = np.minimum(2 * shares[:, 0], 1)
-    logs = np.log(np.stack([doubled, 1 - doubled], axis=1) + 1e-3)
-    at = {"image": 0, "classes": 1}["classes"]
-    assert shifted[:, at : at + 2] == pytest.approx(logs - logs.mean(1, keepdims=True))
+    assert shifted[:, 1:3] == pytest.approx(np.stack([doubled, 1 - doubled], axis=1))
     assert np.delete(shifted, [1, 2], axis=1) == pytest.approx(
-        np.delete(join_families(log)[0], [1, 2], axis=1)
+        np.delete(join_values(log), [1, 2], axis=1)
     )
 
 
@@ -112,11 +108,14 @@ def test_shifts_are_measured_on_images_and_put_on_rows_of_the_chosen_families(lo
     observed = measure_shifts(images, observe_light, kinds=("brightness",), severities=(1, 3))
     assert list(observed) == [("", 0), ("brightness", 1), ("brightness", 3)]
     found = dict(to_differences(log, observed, ["image"]))
-    mild, strong = (found["brightness", s].differences_DF for s in (1, 3))
-    assert mild.shape == (3, 5)
-    assert (strong[:, 0] > mild[:, 0]).all()
-    assert mild[:, 0] == pytest.approx(0.1, abs=0.02)  # brightness 1 adds 0.1 to the value
-    assert not mild[:, 1:].any()
+    assert list(found["brightness", 1].differences) == ["image"]
+    mild, strong = (found["brightness", s].differences["image"] for s in (1, 3))
+    assert mild.shape == (3, 1)
+    assert (strong > mild).all()
+    assert mild == pytest.approx(0.1, abs=0.02)  # brightness 1 adds 0.1 to the value
+    shifted = found["brightness", 1](log, np.random.default_rng(0))
+    assert shifted[:, 1:] == pytest.approx(join_values(log)[:, 1:])
+    assert shifted[:, :1] == pytest.approx(log.values["image"] + 0.1, abs=0.02)
     other = Observed.gather([observe_light(images[0])] * 2, where="x")
     renamed = Observed(other.sources, other.names | {"image": ("x",)}, other.values, ("m",))
     with pytest.raises(DataError, match="other numbers of image than the log"):

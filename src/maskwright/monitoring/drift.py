@@ -21,6 +21,7 @@ from .groups import (
     choose_group_size,
     list_differing_families,
     measure_spread,
+    to_features,
 )
 
 SCHEMA = Schema(kind="drift", version=1)
@@ -131,13 +132,6 @@ def compare_observations(
     """
     _require_equal_names(reference, current)
     size = 1 if independent else max(map(choose_group_size, (reference, current)))
-    groups = {
-        family: (
-            average_groups(reference.to_features(family), reference.sources, size),
-            average_groups(current.to_features(family), current.sources, size),
-        )
-        for family in reference.names
-    }
     values = {
         family: (
             average_groups(reference.values[family], reference.sources, size),
@@ -145,11 +139,12 @@ def compare_observations(
         )
         for family in reference.names
     }
-    num_groups = (len(groups[FAMILIES[0]][0]), len(groups[FAMILIES[0]][1]))
+    num_groups = (len(values[FAMILIES[0]][0]), len(values[FAMILIES[0]][1]))
     _require_groups(num_groups, size)
     rng = np.random.default_rng(seed)
     tests = {
-        name: measure_energy(before, after, rng) for name, (before, after) in groups.items()
+        name: measure_energy(to_features(name, before), to_features(name, after), rng)
+        for name, (before, after) in values.items()
     }
     adjusted = adjust_by_holm({name: p for name, (_, p) in tests.items()})
     families = {

@@ -70,13 +70,27 @@ class Observed:
     def __len__(self) -> int:
         return len(self.sources)
 
-    def to_features(self, family: str) -> NDArray[np.float64]:
-        """(N, F) as they are compared: shares of classes as centred logarithms of ratios."""
-        values_NF = self.values[family]
-        if family != "classes":
-            return values_NF
-        logs_NF = np.log(values_NF + MIN_SHARE)
-        return np.asarray(logs_NF - logs_NF.mean(axis=1, keepdims=True))
+
+def to_features(family: str, values_NF: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers as they are compared: shares of classes as centred logarithms of ratios.
+
+    Of groups they are made of the means of a group: the logarithm of an image without a class
+    would weigh more than all that other images say of the class.
+    """
+    if family != "classes":
+        return values_NF
+    logs_NF = np.log(values_NF + MIN_SHARE)
+    return np.asarray(logs_NF - logs_NF.mean(axis=1, keepdims=True))
+
+
+def to_values(family: str, features_NF: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Undo `to_features`; shares are at least 0."""
+    if family != "classes":
+        return features_NF
+    ratios_NF = np.exp(features_NF)
+    total = 1 + MIN_SHARE * features_NF.shape[1]
+    shares_NF = total * ratios_NF / ratios_NF.sum(axis=1, keepdims=True) - MIN_SHARE
+    return np.asarray(np.maximum(shares_NF, 0.0))
 
 
 def measure_autocorrelation_time(values_T: NDArray[np.float64]) -> float:
@@ -114,18 +128,18 @@ def list_differing_families(
 def choose_group_size(reference: Observed) -> int:
     """Images of a group, for all families."""
     return max(
-        measure_group_size(reference.to_features(family), reference.sources)
+        measure_group_size(reference.values[family], reference.sources)
         for family in reference.names
     )
 
 
-def measure_group_size(features_NF: NDArray[np.float64], sources: Sequence[str]) -> int:
+def measure_group_size(values_NF: NDArray[np.float64], sources: Sequence[str]) -> int:
     """Images of a group: twice the longest autocorrelation time of the columns, or more.
 
     That of a column is the mean over the sources, weighted by their images.
     """
     longest = 1.0
-    for column_N in features_NF.T:
+    for column_N in values_NF.T:
         times = [
             (len(series), measure_autocorrelation_time(series))
             for series in _split_by_source(column_N, sources)
@@ -136,14 +150,14 @@ def measure_group_size(features_NF: NDArray[np.float64], sources: Sequence[str])
 
 
 def average_groups(
-    features_NF: NDArray[np.float64], sources: Sequence[str], size: int
+    values_NF: NDArray[np.float64], sources: Sequence[str], size: int
 ) -> NDArray[np.float64]:
     """Means of groups of `size` neighbouring images of one source: (G, F).
 
     The images that are left at the end of a source belong to its last group.
     """
     means = []
-    for rows_nF in _split_by_source(features_NF, sources):
+    for rows_nF in _split_by_source(values_NF, sources):
         num = max(1, len(rows_nF) // size)
         means += [part.mean(axis=0) for part in np.array_split(rows_nF, num)]
     return np.array(means)

@@ -20,7 +20,7 @@ from .conformal import Evidence
 from .cusum import Sums
 from .drift import Effect, adjust_by_holm, find_effects, measure_energy
 from .groups import Observed, list_differing_families
-from .reference import Reference, build_references, join_families, list_scopes
+from .reference import Reference, build_references, join_values, list_scopes
 from .target import ALARM, WARNING, Target
 
 Rows = NDArray[np.float64]
@@ -114,12 +114,13 @@ class ScopeMonitor:
     since: int = 0
     since_key: str = ""
     change: Change | None = None
-    pending_2nF: Rows = field(init=False)
+    pending_nF: Rows = field(init=False)
+    pending_sources: list[str] = field(default_factory=list)
     window_2WF: Rows = field(init=False)
 
     def __post_init__(self) -> None:
         width = self.reference.features_GF.shape[1]
-        self.pending_2nF = np.zeros((2, 0, width))
+        self.pending_nF = np.zeros((0, width))
         self.window_2WF = np.zeros((2, 0, width))
 
     @classmethod
@@ -133,26 +134,27 @@ class ScopeMonitor:
             reference=reference,
             limit=limit,
             seed=seed,
-            evidence=Evidence(reference.columns, groups_GF, len(groups_GF)),
+            evidence=Evidence(reference.centers.columns, groups_GF, len(groups_GF)),
             sums=Sums.calibrate(groups_GF, warn_limit, rng),
             state="learning" if reference.is_learning else "ok",
         )
 
-    def add(
-        self, features_NF: Rows, values_NF: Rows, sources: Sequence[str], keys: Sequence[str]
-    ) -> None:
+    def add(self, values_NF: Rows, sources: Sequence[str], keys: Sequence[str]) -> None:
         """Add images of this scope in their order."""
         if self.state == "learning":
             return
         size = self.reference.size
-        rows_2NF = self.reference.centers.center(features_NF, values_NF, sources)
-        num_before = self.pending_2nF.shape[1]
-        rows_2NF = np.concatenate([self.pending_2nF, rows_2NF], axis=1)
-        num = rows_2NF.shape[1] // size
-        for index in range(num):
-            group_2F = rows_2NF[:, index * size : (index + 1) * size].mean(1)
-            self._judge(group_2F, keys[(index + 1) * size - 1 - num_before])
-        self.pending_2nF = rows_2NF[:, num * size :]
+        num_before = len(self.pending_nF)
+        rows_NF = np.concatenate([self.pending_nF, values_NF])
+        names = [*self.pending_sources, *sources]
+        num = len(rows_NF) // size
+        if num:
+            groups_2GF = self.reference.centers.average(
+                rows_NF[: num * size], names[: num * size], num
+            )
+            for index in range(num):
+                self._judge(groups_2GF[:, index], keys[(index + 1) * size - 1 - num_before])
+        self.pending_nF, self.pending_sources = rows_NF[num * size :], names[num * size :]
 
     def _judge(self, group_2F: Rows, key: str) -> None:
         self.num_groups += 1
@@ -187,7 +189,7 @@ class ScopeMonitor:
             0, len(reference.features_GF) - 1, min(len(reference.features_GF), _MOST_COMPARED)
         )
         features_GF = reference.features_GF[np.unique(chosen.round().astype(int))]
-        columns = reference.columns
+        columns = reference.centers.columns
         p_values = {
             name: measure_energy(
                 features_GF[:, at],
@@ -201,7 +203,7 @@ class ScopeMonitor:
         effects = {
             name: tuple(
                 find_effects(
-                    reference.names[name],
+                    reference.centers.names[name],
                     reference.values_GF[:, at],
                     self.window_2WF[1][:, at],
                     rng,
@@ -290,12 +292,11 @@ class Monitor:
                 f"images to judge: hold other numbers of {', '.join(differing)} "
                 f"than the reference; watch one model, and start a new reference with another"
             )
-        features_NF, values_NF = join_families(observed)
+        values_NF = join_values(observed)
         for name, scope in self.scopes.items():
             at_N = [k for k, s in enumerate(observed.sources) if name in list_scopes(s)]
             if at_N:
                 scope.add(
-                    features_NF[at_N],
                     values_NF[at_N],
                     [observed.sources[k] for k in at_N],
                     [keys[k] for k in at_N],

@@ -14,37 +14,64 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from .groups import MIN_GROUPS, Observed, average_groups, measure_group_size
+from .groups import MIN_GROUPS, Observed, measure_group_size, to_features
 
 Rows = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Centers:
-    """Mean features and values of known cameras, and those of all images."""
+    """What is added to the groups of known cameras so that all have one mean.
 
-    known: Mapping[str, tuple[Rows, Rows]]
-    all: tuple[Rows, Rows]
+    `names[family]` are the columns of a family, all families side by side; `shifts` are (2, F),
+    of features and of values.
+    """
 
-    def center(self, features_NF: Rows, values_NF: Rows, sources: Sequence[str]) -> Rows:
-        """Both (2, N, F) with the mean of all images in place of that of their camera."""
-        found_2NF, sources_N = np.stack([features_NF, values_NF]), np.array(sources)
-        for name, mean_2F in self.known.items():
-            shift_2F = np.stack(self.all) - np.stack(mean_2F)
-            found_2NF[:, sources_N == name] += shift_2F[:, None]
-        return found_2NF
+    names: Mapping[str, tuple[str, ...]]
+    shifts: Mapping[str, Rows]
+
+    @property
+    def columns(self) -> dict[str, slice]:
+        """The columns of each family."""
+        ends = list(accumulate((len(each) for each in self.names.values()), initial=0))
+        return {
+            name: slice(ends[index], ends[index + 1]) for index, name in enumerate(self.names)
+        }
+
+    def average(self, values_NF: Rows, sources: Sequence[str], num: int) -> Rows:
+        """Features and values (2, G, F) of `num` groups of neighbouring images.
+
+        The images of each known camera in a group are averaged apart from the others.
+        """
+        starts_G = [each[0] for each in np.array_split(np.arange(len(values_NF)), num)]
+        number_of = {name: number for number, name in enumerate(self.shifts, start=1)}
+        part_N = np.array([number_of.get(source, 0) for source in sources])
+        total_G = np.add.reduceat(np.ones(len(values_NF)), starts_G)
+        found_2GF = np.zeros((2, num, values_NF.shape[1]))
+        nothing_2F = np.zeros((2, values_NF.shape[1]))
+        for number, shift_2F in enumerate((nothing_2F, *self.shifts.values())):
+            here_N = (part_N == number).astype(float)
+            counts_G = np.add.reduceat(here_N, starts_G)
+            sums_GF = np.add.reduceat(values_NF * here_N[:, None], starts_G)
+            means_GF = sums_GF / np.maximum(counts_G, 1)[:, None]
+            both_2GF = np.stack([self._to_features(means_GF), means_GF]) + shift_2F[:, None]
+            found_2GF += both_2GF * (counts_G / total_G)[:, None]
+        return found_2GF
+
+    def _to_features(self, values_NF: Rows) -> Rows:
+        parts = [to_features(name, values_NF[:, at]) for name, at in self.columns.items()]
+        return np.concatenate(parts, axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Reference:
     """Groups of `size` images each: features that are compared, and values that are shown.
 
-    Both are (G, F); `names[family]` are the columns of a family, all families side by side.
-    `num_images` are those of the scope, of `num_in_all`.
+    Both are (G, F), with the columns of `centers`. `num_images` are those of the scope, of
+    `num_in_all`.
     """
 
     scope: str
-    names: Mapping[str, tuple[str, ...]]
     size: int
     features_GF: Rows
     values_GF: Rows
@@ -57,14 +84,6 @@ class Reference:
         """Whether there are too few groups to call anything a change."""
         return len(self.features_GF) < MIN_GROUPS
 
-    @property
-    def columns(self) -> dict[str, slice]:
-        """The columns of each family."""
-        ends = list(accumulate((len(each) for each in self.names.values()), initial=0))
-        return {
-            name: slice(ends[index], ends[index + 1]) for index, name in enumerate(self.names)
-        }
-
 
 def list_scopes(source: str) -> tuple[str, ...]:
     """The scopes of an image, the largest first: "", `site`, `site/camera`."""
@@ -74,7 +93,7 @@ def list_scopes(source: str) -> tuple[str, ...]:
 
 def build_references(observed: Observed) -> dict[str, Reference]:
     """The reference of each scope, the largest first."""
-    features_NF, values_NF = join_families(observed)
+    values_NF = join_values(observed)
     sources_N = np.array(observed.sources)
     members: dict[str, frozenset[str]] = {}
     for source in dict.fromkeys(observed.sources):
@@ -82,7 +101,7 @@ def build_references(observed: Observed) -> dict[str, Reference]:
             members[scope] = members.get(scope, frozenset()) | {source}
     scopes = {s: m for s, m in members.items() if not s or m != members[_get_parent(s)]}
     own = {
-        source: _build(source, {}, observed, features_NF[at_N], values_NF[at_N])
+        source: _build(source, {}, observed, values_NF[at_N])
         for source in dict.fromkeys(observed.sources)
         for at_N in [sources_N == source]
     }
@@ -90,15 +109,13 @@ def build_references(observed: Observed) -> dict[str, Reference]:
     for scope, inside in sorted(scopes.items()):
         at_N = np.isin(sources_N, list(inside))
         known = {name: own[name] for name in sorted(inside) if not own[name].is_learning}
-        found[scope] = _build(scope, known, observed, features_NF[at_N], values_NF[at_N])
+        found[scope] = _build(scope, known, observed, values_NF[at_N])
     return found
 
 
-def join_families(observed: Observed) -> tuple[Rows, Rows]:
-    """Features and values of images, (N, F) each, all families side by side."""
-    features = [observed.to_features(family) for family in observed.names]
-    values = [observed.values[family] for family in observed.names]
-    return np.concatenate(features, axis=1), np.concatenate(values, axis=1)
+def join_values(observed: Observed) -> Rows:
+    """The values of images, (N, F), all families side by side."""
+    return np.concatenate([observed.values[family] for family in observed.names], axis=1)
 
 
 def _get_parent(scope: str) -> str:
@@ -106,36 +123,42 @@ def _get_parent(scope: str) -> str:
 
 
 def _build(
-    scope: str,
-    known: Mapping[str, Reference],
-    observed: Observed,
-    features_NF: Rows,
-    values_NF: Rows,
+    scope: str, known: Mapping[str, Reference], observed: Observed, values_NF: Rows
 ) -> Reference:
     """The reference of the given images; `known` are the cameras with enough of their own.
 
     A group spans as much time as the group of each of these cameras.
     """
-    centers = Centers(
-        known={name: one.centers.all for name, one in known.items()},
-        all=(features_NF.mean(0), values_NF.mean(0)),
+    inside = [source for source in observed.sources if scope in list_scopes(source)]
+    centers = Centers(names=observed.names, shifts=_find_shifts(known))
+    size = max(
+        (math.ceil(one.size * len(values_NF) / one.num_images) for one in known.values()),
+        default=0,
     )
-    size = 0
-    if known:
-        inside = [source for source in observed.sources if scope in list_scopes(source)]
-        features_NF, values_NF = centers.center(features_NF, values_NF, inside)
-        size = max(
-            math.ceil(one.size * len(features_NF) / one.num_images) for one in known.values()
-        )
-    one_series = [scope] * len(features_NF)
-    size = max(size, measure_group_size(features_NF, one_series))
+    centered_NF = values_NF.copy()
+    for name, shift_2F in centers.shifts.items():
+        centered_NF[np.array(inside) == name] += shift_2F[1]
+    size = max(size, measure_group_size(centered_NF, [scope] * len(centered_NF)))
+    features_GF, values_GF = centers.average(values_NF, inside, max(1, len(values_NF) // size))
     return Reference(
         scope=scope,
-        names=observed.names,
         size=size,
-        features_GF=average_groups(features_NF, one_series, size),
-        values_GF=average_groups(values_NF, one_series, size),
+        features_GF=features_GF,
+        values_GF=values_GF,
         centers=centers,
-        num_images=len(features_NF),
+        num_images=len(values_NF),
         num_in_all=len(observed),
     )
+
+
+def _find_shifts(known: Mapping[str, Reference]) -> dict[str, Rows]:
+    """What brings the groups of each camera to the mean of all."""
+    means = {
+        name: np.stack([one.features_GF.mean(0), one.values_GF.mean(0)])
+        for name, one in known.items()
+    }
+    weights = [one.num_images for one in known.values()]
+    if not means:
+        return {}
+    center_2F = np.average(list(means.values()), axis=0, weights=weights)
+    return {name: center_2F - mean_2F for name, mean_2F in means.items()}

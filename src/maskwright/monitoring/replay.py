@@ -19,7 +19,7 @@ from ..core.progress import Progress, silent
 from ..core.versioned import Document, Schema
 from .groups import MIN_GROUPS, Observed
 from .monitor import Monitor, ScopeMonitor
-from .reference import join_families, list_scopes
+from .reference import join_values, list_scopes
 from .shifts import Shift
 from .target import ALARM, WARNING, Target
 
@@ -201,15 +201,18 @@ def _average(scope: ScopeMonitor, stream: Observed, name: str) -> Rows:
     """The groups of the images of a scope."""
     at_n = np.flatnonzero([name in list_scopes(source) for source in stream.sources])
     part = _take(stream, at_n)
-    return _average_features(scope, join_families(part)[0], part.sources)
+    return _average_values(scope, join_values(part), part.sources)
 
 
-def _average_features(scope: ScopeMonitor, features_nF: Rows, sources: Sequence[str]) -> Rows:
+def _average_values(scope: ScopeMonitor, values_nF: Rows, sources: Sequence[str]) -> Rows:
+    """The features of the groups of some images; those that are left at the end are not one."""
     size = scope.reference.size
-    centered_nF = scope.reference.centers.center(features_nF, features_nF, sources)[0]
-    num = len(centered_nF) // size
-    width = centered_nF.shape[1]
-    return np.asarray(centered_nF[: num * size].reshape(num, size, width).mean(axis=1))
+    num = len(values_nF) // size
+    if not num:
+        return np.zeros((0, values_nF.shape[1]))
+    whole = num * size
+    averages_2GF = scope.reference.centers.average(values_nF[:whole], sources[:whole], num)
+    return np.asarray(averages_2GF[0])
 
 
 def _cry(
@@ -238,12 +241,10 @@ def _find(
 ) -> Iterator[tuple[tuple[str, int, float], tuple[int, int]]]:
     """Yield each case with the groups until the warning and the alarm."""
     size = scope.reference.size
-    plain_nF, _ = join_families(stream)
+    plain_nF = join_values(stream)
     quiet = int(rng.integers(1 + min(_MOST_QUIET, len(plain_nF) // size // 2)))
     before = copy.deepcopy(scope)
-    groups_GF = _average_features(
-        scope, plain_nF[: quiet * size], stream.sources[: quiet * size]
-    )
+    groups_GF = _average_values(scope, plain_nF[: quiet * size], stream.sources[: quiet * size])
     for _ in _cry(before, groups_GF, rng):
         pass
     end = min(len(plain_nF), (quiet + MOST_GROUPS) * size)
@@ -252,7 +253,7 @@ def _find(
         for share in shares:
             is_shifted_n = rng.random(len(plain_nF)) < share
             rows_nF = np.where(is_shifted_n[:, None], shifted_nF, plain_nF)
-            groups_GF = _average_features(
+            groups_GF = _average_values(
                 scope, rows_nF[quiet * size : end], stream.sources[quiet * size : end]
             )
             first = {"warning": MOST_GROUPS + 1, "alarm": MOST_GROUPS + 1}

@@ -31,6 +31,7 @@ def save_state(monitor: Monitor) -> bytes:
                 "num_groups": one.num_groups,
                 "since": one.since,
                 "since_key": one.since_key,
+                "pending_sources": one.pending_sources,
                 "change": change,
             }
         )
@@ -62,13 +63,13 @@ def restore_state(monitor: Monitor, state: bytes) -> None:
         one = monitor.scopes[name]
         change = head.pop("change")
         one.change = None if change is None else Change.from_json(change)
-        for attribute in ("state", "num_groups", "since", "since_key"):
+        for attribute in ("state", "num_groups", "since", "since_key", "pending_sources"):
             setattr(one, attribute, head[attribute])
         _take_arrays(one, {key: arrays[f"{index}/{key}"] for key, _ in _list_arrays(one)})
 
 
 def _list_arrays(one: ScopeMonitor) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    yield "pending", one.pending_2nF
+    yield "pending", one.pending_nF
     yield "window", one.window_2WF
     yield "groups", one.evidence.groups_GF[one.evidence.num_reference :]
     yield "evidence_of_columns", one.evidence.of_columns_2F
@@ -77,7 +78,7 @@ def _list_arrays(one: ScopeMonitor) -> Iterator[tuple[str, NDArray[np.float64]]]
 
 
 def _take_arrays(one: ScopeMonitor, arrays: dict[str, NDArray[np.float64]]) -> None:
-    one.pending_2nF, one.window_2WF = arrays["pending"], arrays["window"]
+    one.pending_nF, one.window_2WF = arrays["pending"], arrays["window"]
     one.evidence.groups_GF = np.concatenate([one.reference.features_GF, arrays["groups"]])
     one.evidence.of_columns_2F = arrays["evidence_of_columns"]
     one.evidence.of_families = arrays["evidence_of_families"]

@@ -1,8 +1,8 @@
 """Shifts: how the numbers of images change when the images do, to be put on rows of a log.
 
 A shift is measured on images: the difference of an image's features before and after it was
-corrupted. On a log it is put on single rows, each with the difference of an image drawn by
-chance, so that it varies as much as it did on the images.
+corrupted, those of shares being logarithms of ratios. On a log it is put on single rows, each
+with the difference of an image drawn by chance, so that it varies as much as on the images.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ from ..core.image import Image
 from ..core.observation import Observation
 from ..core.progress import Progress, silent
 from ..corruption.corrupt import CAMERA, IMAGENET_C, corrupt
-from .groups import MIN_SHARE, Observed
-from .reference import join_families
+from .groups import MIN_SHARE, Observed, to_features, to_values
+from .reference import join_values
 
 Rows = NDArray[np.float64]
 
@@ -30,23 +30,32 @@ RARE_SHARE = 0.05
 
 
 class Shift(Protocol):
-    """Features of all rows of a log (N, F) as they would be under a change."""
+    """Values of all rows of a log (N, F) as they would be under a change."""
 
     def __call__(self, log: Observed, rng: np.random.Generator, /) -> Rows:
-        """The shifted features; `rng` draws what differs between images."""
+        """The shifted values; `rng` draws what differs between images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Differences:
-    """Differences of the features of images (D, F) between two kinds of light, or blur."""
+    """Differences of the features of images between two kinds of light, or blur.
 
-    differences_DF: Rows
+    Those of each family are (D, F).
+    """
+
+    differences: Mapping[str, Rows]
 
     def __call__(self, log: Observed, rng: np.random.Generator, /) -> Rows:
-        """The features, each with the difference of one image."""
-        features_NF, _ = join_families(log)
-        drawn_N = rng.integers(len(self.differences_DF), size=len(features_NF))
-        return features_NF + self.differences_DF[drawn_N]
+        """The values, each with the difference of one image."""
+        num = max(map(len, self.differences.values()), default=1)
+        drawn_N = rng.integers(num, size=len(log))
+        parts = []
+        for family, values_NF in log.values.items():
+            features_NF = to_features(family, values_NF)
+            if family in self.differences:
+                features_NF = features_NF + self.differences[family][drawn_N]
+            parts.append(to_values(family, features_NF))
+        return np.concatenate(parts, axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +66,7 @@ class ScaledClass:
     factor: float
 
     def __call__(self, log: Observed, _rng: np.random.Generator, /) -> Rows:
-        """The features with the other shares."""
+        """The values with the other shares."""
         shares_NC = log.values["classes"].copy()
         index = log.names["classes"].index(self.name)
         before_N = shares_NC[:, index].copy()
@@ -68,7 +77,7 @@ class ScaledClass:
         shares_NC *= rest_N[:, None]
         shares_NC[:, index] = after_N
         values = dict(log.values) | {"classes": shares_NC}
-        return join_families(Observed(log.sources, log.names, values, log.models))[0]
+        return join_values(Observed(log.sources, log.names, values, log.models))
 
 
 def find_rare_class(log: Observed) -> str:
@@ -133,13 +142,16 @@ def to_differences(
             )
     for case, corrupted in observed.items():
         if case[0]:
-            parts = [
-                corrupted.to_features(family) - plain.to_features(family)
-                if family in families
-                else np.zeros((len(plain), len(names)))
-                for family, names in log.names.items()
-            ]
-            yield case, Differences(np.concatenate(parts, axis=1))
+            yield (
+                case,
+                Differences(
+                    {
+                        family: to_features(family, corrupted.values[family])
+                        - to_features(family, plain.values[family])
+                        for family in families
+                    }
+                ),
+            )
 
 
 def _change(image_HWC: Image, kind: str, severity: int, rng: np.random.Generator) -> Image:
