@@ -3,20 +3,27 @@
 import html
 import re
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from maskwright.core.observation import format_observations
 from maskwright.serving.access import Access
 from maskwright.serving.endpoints import WATCHING
 from maskwright.serving.watch import judge as judging
-from maskwright.serving.watch.judge import Judge
+from maskwright.serving.watch.judge import (
+    Judge,
+    name_baseline,
+    name_drift,
+    to_observation,
+)
 from maskwright.serving.watch.keeper import KeepOptions
 from maskwright.serving.watch.recorder import Failure, add_to_windows, sum_by_minute
 from maskwright.serving.watch.view import View, read_columns
 from maskwright.serving.watch.watching import Watch, WatchOptions
-from maskwright.store.alarms import list_alarms, raise_alarm
-from maskwright.store.database import Database
+from maskwright.store.alarms import acknowledge, list_alarms, raise_alarm
+from maskwright.store.database import Database, write_meta
 from maskwright.store.records import RecordFilter, add_records, count_records
 
 from .asgi import ask, make_app
@@ -182,6 +189,70 @@ def test_a_reference_grows_until_it_has_the_groups_that_are_needed(tmp_path, mon
     assert sizes[:2] == [(90, 0), (150, 150)]
     assert sizes[2][0] == sizes[2][1] in (225, 338)
     assert state != "learning"
+    database.close()
+
+
+def _judge_in_parts(database, parts):
+    """The judged Bundle after each part of its rows."""
+    judge = Judge(database)
+    for part in parts:
+        with database.write() as connection:
+            add_records(connection, part)
+        judge.look()
+        (judged,) = judge.list_judged()
+        yield judge, judged
+
+
+def _write_baseline(database, rows):
+    with database.write() as connection:
+        text = format_observations(map(to_observation, rows))
+        write_meta(connection, name_baseline(BUNDLE), text)
+
+
+def test_the_baseline_of_a_bundle_is_the_reference_until_there_are_first_images(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(judging, "FIRST_REFERENCE", 400)
+    database = Database.open(tmp_path / "a.sqlite")
+    known, rows = (list(_make_stream(1e9, np.random.default_rng(k)))[:500] for k in (1, 2))
+    _write_baseline(database, known)
+    found = []
+    for judge, judged in _judge_in_parts(database, (rows[:90], rows[90:300], rows[300:])):
+        status = judged.statuses.get("")
+        found.append((judged.has_baseline, judged.num_judged, status and status.state))
+        judge.save()
+    assert found[0] == (False, 0, None)
+    assert found[1] == (True, 300, "ok")
+    assert status.num_reference == 400 // status.group_size
+    assert found[2][::2] == (False, "ok")
+    assert list(judged.statuses) == ["", "hall/camera-0", "hall/camera-1"]
+    database.close()
+
+
+def test_first_images_unlike_the_baseline_are_a_reference_when_that_is_acknowledged(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(judging, "FIRST_REFERENCE", 400)
+    database = Database.open(tmp_path / "a.sqlite")
+    known, rows = (list(_make_stream(1e9, np.random.default_rng(k)))[:500] for k in (1, 2))
+    dark = [
+        replace(r, families=r.families | {"confidence": {"mean": 0.5 + 0.01 * (r.n % 3)}})
+        for r in rows
+    ]
+    _write_baseline(database, known)
+    ((judge, judged),) = _judge_in_parts(database, [dark])
+    assert judged.has_baseline
+    assert judged.statuses[""].state == "alarm"
+    judge.save()
+    again = Judge(database)
+    again.look()
+    assert again.list_judged()[0].statuses == judged.statuses
+    with database.write() as connection:
+        number = raise_alarm(connection, name_drift(BUNDLE, ""), "alarm", {}, 1e9)
+        acknowledge(connection, number, "ann", 1e9)
+    judge.look()
+    assert not judged.has_baseline
+    assert judged.statuses[""].state == "ok"
     database.close()
 
 

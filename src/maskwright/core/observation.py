@@ -106,10 +106,19 @@ def read_observations(path: Path) -> Iterator[Observation]:
             f"{file}: no such file; write one with `maskwright predict --write observations`"
         )
     with explain_read_errors(file), file.open("rb") as lines:
-        for number, text in enumerate(lines, start=1):
-            where = f"{file}: line {number}"
-            try:
-                document = json.loads(text)
-            except ValueError as error:
-                raise DataError(f"{where}: not JSON ({error})") from error
-            yield Observation.from_json(document, where=where)
+        yield from _parse_lines(lines, str(file))
+
+
+def parse_observations(text: str, *, where: str) -> Iterator[Observation]:
+    """Undo `format_observations`; raises DataError as `read_observations`."""
+    yield from _parse_lines(text.splitlines(), where)
+
+
+def _parse_lines(lines: Iterable[str | bytes], where: str) -> Iterator[Observation]:
+    for number, text in enumerate(lines, start=1):
+        line = f"{where}: line {number}"
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise DataError(f"{line}: not JSON ({error})") from error
+        yield Observation.from_json(document, where=line)

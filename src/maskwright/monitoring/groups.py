@@ -134,19 +134,22 @@ def choose_group_size(reference: Observed) -> int:
 
 
 def measure_group_size(values_NF: NDArray[np.float64], sources: Sequence[str]) -> int:
-    """Images of a group: twice the longest autocorrelation time of the columns, or more.
+    """Images of a group: twice the longest autocorrelation time of the columns, or more."""
+    return max(MIN_IMAGES, math.ceil(2 * float(measure_times(values_NF, sources).max())))
 
-    That of a column is the mean over the sources, weighted by their images.
+
+def measure_times(
+    values_NF: NDArray[np.float64], sources: Sequence[str]
+) -> NDArray[np.float64]:
+    """The autocorrelation time of each column (F,), in images.
+
+    It is the mean over the sources, weighted by their images.
     """
-    longest = 1.0
-    for column_N in values_NF.T:
-        times = [
-            (len(series), measure_autocorrelation_time(series))
-            for series in _split_by_source(column_N, sources)
-        ]
-        total = sum(size for size, _ in times)
-        longest = max(longest, sum(size * time for size, time in times) / total)
-    return max(MIN_IMAGES, math.ceil(2 * longest))
+    times_F = np.zeros(values_NF.shape[1])
+    for series_nF in _split_by_source(values_NF, sources):
+        share = len(series_nF) / len(values_NF)
+        times_F += share * np.array([measure_autocorrelation_time(c) for c in series_nF.T])
+    return times_F
 
 
 def average_groups(

@@ -8,7 +8,7 @@ the reference. The same rows give the same answers, however they are divided int
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -246,6 +246,7 @@ class Monitor:
         images_per_day: float,
         target: Target = ALARM,
         warning: Target = WARNING,
+        group_size: int = 0,
         seed: int = 0,
     ) -> "Monitor":
         """Start with a reference.
@@ -255,6 +256,8 @@ class Monitor:
             images_per_day: How many come; turns days into groups.
             target: False alarms that are accepted, of all scopes together.
             warning: The same of warnings.
+            group_size: Of the images that come, where it has to be larger than that of the
+                reference: their neighbours may be more alike.
             seed: Of the bootstrap, the permutations and what breaks ties.
 
         Raises:
@@ -262,7 +265,10 @@ class Monitor:
         """
         if not images_per_day > 0:
             raise DataError(f"images_per_day is {images_per_day:g}, expected more than 0")
-        references = build_references(reference)
+        references = {
+            name: replace(one, size=max(one.size, group_size))
+            for name, one in build_references(reference).items()
+        }
         num_judged = max(1, sum(not one.is_learning for one in references.values()))
         scopes = {}
         for name, one in references.items():

@@ -41,7 +41,7 @@ from ...store.windows import MINUTE_S, list_windows
 from .accuracy import NUM_REFERENCE, judge_losses
 from .alarmfile import AlarmFile
 from .channels import describe_alarm, send
-from .judge import Judged, Statuses
+from .judge import Judged, Statuses, name_drift
 
 _PAUSES_S = (30.0, 120.0, 600.0, 3600.0, 6 * 3600.0)
 _CLAIM_S = 120.0
@@ -180,11 +180,6 @@ class Alarmist:
         return send(channel, describe_alarm(alarm, self._file.link.rstrip("/")))
 
 
-def name_drift(bundle: str, scope: str) -> str:
-    """The topic of an alarm of drift."""
-    return f"drift {bundle} {scope}"
-
-
 class _Finding(NamedTuple):
     """What a check says of one topic; `text` is "" where all is well."""
 
@@ -217,6 +212,8 @@ def _read_recent(connection: Connection, since: float) -> dict[tuple[str, str], 
 def _describe_drift(judged: Judged, status: Status) -> dict[str, object]:
     where = f" of {status.scope}" if status.scope else ""
     what = "have changed" if status.state == ALARM else "may be changing"
+    if judged.has_baseline:
+        what = "differ from those of its validation"
     text, change = "no family stands out yet", status.change
     if change is not None and change.families:
         families = ", ".join(TITLES.get(name, name) for name in change.families)

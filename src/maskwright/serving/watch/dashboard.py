@@ -55,7 +55,7 @@ def render_dashboard(
     )
     sections = [
         Section("Alarms", "", _list_alarms(figures, may_operate=may_operate)),
-        Section("What has changed", _CHANGED, _list_scopes(figures)),
+        Section("What has changed", _describe_reference(figures), _list_scopes(figures)),
         Section("Accuracy", _TRUTH, _draw_accuracy(figures, axis)),
         Section("Classes", _BAND, _draw_classes(figures, axis)),
         Section("Light and confidence", _BAND, _draw_image(figures, axis)),
@@ -75,16 +75,28 @@ def render_dashboard(
     )
 
 
-_CHANGED = (
-    "Groups of neighbouring images are compared with the first images of this Bundle. "
-    "An alarm is promised to be false at most once in 90 days, over all cameras together."
-)
-_BAND = "The band holds 95 % of the means of as many images in the reference, the first images."
+_BAND = "The band holds 95 % of the means of as many images in the reference."
 
 _TRUTH = (
     "Of the images whose truth has come. Images that were kept for their low confidence are "
     "harder than others: the accuracy of all is higher."
 )
+
+
+def _describe_reference(figures: Figures) -> str:
+    promise = (
+        "An alarm is promised to be false at most once in 90 days, over all cameras together."
+    )
+    if figures.judged is None or not figures.judged.has_baseline:
+        return (
+            f"Groups of neighbouring images are compared with the first images of this Bundle. "
+            f"{promise}"
+        )
+    return (
+        f"Groups of neighbouring images are compared with the validation images of this "
+        f"Bundle, until its first {FIRST_REFERENCE:,} images are a reference; after an alarm, "
+        f"when it is acknowledged. {promise}"
+    )
 
 
 def _render_form(figures: Figures) -> str:

@@ -23,6 +23,8 @@ from .view import LENGTHS, Columns, View, read_columns
 
 MOST_ALARMS, MOST_IMAGES = 30, 8
 _GROUPS, _ENDS = 20, (0.025, 0.975)
+_LOOK_S = 2.0
+"""Seconds after which images are judged again when somebody looks."""
 
 Band = tuple[float, float]
 
@@ -65,6 +67,7 @@ class Figures:
 def gather_figures(database: Database, judge: Judge, query: Mapping[str, str]) -> Figures:
     """Read what a view shows; raises ServingError as `View.of_query`."""
     now = time.time()
+    judge.look(least_s=_LOOK_S)
     with database.read() as connection:
         bundles = list_bundles(connection)
         view = View.of_query(query, [bundle for _, bundle in bundles], now)

@@ -1,21 +1,29 @@
 """Judge: whether what a Bundle sees now differs from what it saw first, by a Monitor.
 
-The first images of a Bundle are its reference: a thousand, and more until they make the
-groups that a judgement needs. Those that follow are judged in their order; what was counted is
-kept in the store, so that a server goes on where the one before has ended.
+At first the reference is the baseline of the Bundle, observations of its validation images,
+where it has one that makes enough groups. Then it is the first images of the Bundle: a
+thousand, and more until they make the groups that a judgement needs; where they differ so much
+from the baseline that there is an alarm, only after an operator has acknowledged it. Images are
+judged in their order; what was counted is kept in the store, so that a server goes on where the
+one before has ended.
 """
 
 import base64
 import json
+import math
+import threading
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...core.errors import DataError
-from ...core.observation import Observation
-from ...monitoring.groups import Observed
+from ...core.observation import Observation, parse_observations
+from ...monitoring.groups import Observed, measure_times
 from ...monitoring.monitor import Monitor, Status
+from ...monitoring.reference import join_values
 from ...monitoring.saved import restore_state, save_state
-from ...store.database import Database, read_meta, write_meta
+from ...store.alarms import list_alarms
+from ...store.database import Connection, Database, read_meta, write_meta
 from ...store.records import (
     Record,
     RecordFilter,
@@ -28,10 +36,14 @@ from ...store.records import (
 FIRST_REFERENCE = 1000
 """The images with which a reference begins."""
 
+LEAST_MEASURED = 100
+"""Images that tell how alike neighbours are, before any is compared with a baseline."""
+
 _MOST_REFERENCE, _GROWTH = 50_000, 1.5
 _MOST_ROWS = 2000
 """Rows that are judged before others may write."""
 
+_MOST_ALARMS = 1000
 _DAY_S = 86_400.0
 
 Statuses = Mapping[str, Status]
@@ -41,7 +53,9 @@ Statuses = Mapping[str, Status]
 class Judged:
     """One Bundle: its reference of `num_reference` images, and what is known of each scope.
 
-    `problem` says why images are not judged, where they are not.
+    `has_baseline` says whether the reference is the baseline of the Bundle, and `num_tried` how
+    many first images make too few groups. `problem` says why images are not judged, where they
+    are not.
     """
 
     model: str
@@ -52,6 +66,9 @@ class Judged:
     last_n: int = 0
     num_judged: int = 0
     num_saved: int = 0
+    num_tried: int = 0
+    num_measured: int = 0
+    has_baseline: bool = False
     statuses: Statuses = field(default_factory=dict)
     problem: str = ""
 
@@ -70,13 +87,21 @@ class Judge:
         self._database = database
         self._report = report
         self._judged: dict[str, Judged] = {}
+        self._looking = threading.Lock()
+        self._looked_s = -math.inf
 
     def list_judged(self) -> list[Judged]:
         """What is known, the Bundle that answered last first."""
         return list(self._judged.values())
 
-    def look(self) -> None:
-        """Judge the images that have come."""
+    def look(self, *, least_s: float = 0.0) -> None:
+        """Judge the images that have come, where the last look is so many seconds ago."""
+        with self._looking:
+            if time.monotonic() - self._looked_s >= least_s:
+                self._look()
+                self._looked_s = time.monotonic()
+
+    def _look(self) -> None:
         with self._database.read() as connection:
             bundles = list_bundles(connection)
         known = {b: self._judged.get(b) or Judged(model, b) for model, b in bundles}
@@ -89,11 +114,16 @@ class Judge:
 
     def save(self) -> None:
         """Keep what was counted, where that has changed."""
+        with self._looking:
+            self._save()
+
+    def _save(self) -> None:
         for judged in self.list_judged():
             if judged.monitor is not None and judged.num_judged != judged.num_saved:
                 state = base64.b64encode(save_state(judged.monitor)).decode()
                 document = {
                     "reference": judged.num_reference,
+                    "group_size": judged.monitor.scopes[""].reference.size,
                     "last_n": judged.last_n,
                     "state": state,
                 }
@@ -103,30 +133,77 @@ class Judge:
 
     def _look_at(self, judged: Judged) -> None:
         try:
-            while judged.monitor is None or _needs_more(judged.monitor):
+            if judged.monitor is None or judged.has_baseline:
+                self._compare_with_baseline(judged)
+                self._take(judged)
+            while judged.monitor is None or judged.has_baseline or _needs_more(judged.monitor):
                 if not self._start(judged):
                     break
-            while judged.monitor is not None and (rows := self._read_new(judged)):
-                judged.last_n = rows[-1].n
-                judged.num_judged += len(rows)
-                judged.statuses = judged.monitor.update([*map(to_observation, rows)])
+            self._take(judged)
         except DataError as error:
             judged.problem = str(error)
 
-    def _start(self, judged: Judged) -> bool:
-        """Start the monitor of a Bundle, where enough images have come for its reference.
+    def _take(self, judged: Judged) -> None:
+        while judged.monitor is not None and (rows := self._read_new(judged)):
+            judged.last_n = rows[-1].n
+            judged.num_judged += len(rows)
+            judged.statuses = judged.monitor.update([*map(to_observation, rows)])
 
-        One that has too few groups starts again with a larger reference.
+    def _compare_with_baseline(self, judged: Judged) -> None:
+        """Start with the baseline of the Bundle, or again as neighbours are more alike.
+
+        A group of the images that come has to tell as much as one of the baseline: it is longer
+        by the ratio of their autocorrelation times.
+        """
+        with self._database.read() as connection:
+            num = count_records(connection, RecordFilter(bundle=judged.bundle))
+            text = read_meta(connection, name_baseline(judged.bundle))
+            if text is None or num < max(LEAST_MEASURED, 2 * judged.num_measured):
+                return
+            chosen = RecordFilter(bundle=judged.bundle)
+            rows = list_records(connection, chosen, oldest=FIRST_REFERENCE)
+            saved = json.loads(read_meta(connection, _name(judged.bundle)) or "{}")
+        found = Observed.gather(
+            parse_observations(text, where="the baseline of the Bundle"), where="the baseline"
+        )
+        baseline = replace(found, sources=("",) * len(found))
+        days = max(rows[-1].at - rows[0].at, 1.0) / _DAY_S
+        per_day = len(rows) / days
+        monitor = Monitor.start(baseline, images_per_day=per_day)
+        seen = Observed.gather(map(to_observation, rows), where="images to judge")
+        times_F = measure_times(join_values(seen), seen.sources)
+        ratio = (times_F / measure_times(join_values(found), found.sources)).max()
+        size = math.ceil(monitor.scopes[""].reference.size * max(1.0, float(ratio)))
+        judged.num_measured = num
+        is_larger = judged.monitor is None or judged.monitor.scopes[""].reference.size < size
+        if _needs_more(monitor) or not is_larger:
+            return
+        is_saved = saved.get("reference") == 0
+        size = saved["group_size"] if is_saved else size
+        monitor = Monitor.start(baseline, images_per_day=per_day, group_size=size)
+        judged.last_n, judged.num_reference, judged.has_baseline = 0, 0, True
+        if is_saved and judged.monitor is None:
+            restore_state(monitor, base64.b64decode(saved["state"]))
+            judged.last_n = saved["last_n"]
+        judged.reference = baseline
+        judged.monitor, judged.statuses = monitor, monitor.statuses
+
+    def _start(self, judged: Judged) -> bool:
+        """Start with the first images of a Bundle, where enough for a reference have come.
+
+        A reference that has too few groups is made again of more images.
         """
         chosen = RecordFilter(bundle=judged.bundle, reference=True)
         with self._database.read() as connection:
             there = count_records(connection, chosen)
             wanted = max(FIRST_REFERENCE, there)
-            if judged.monitor is not None:
-                wanted = min(round(_GROWTH * there), _MOST_REFERENCE)
+            if judged.num_tried:
+                wanted = min(round(_GROWTH * judged.num_tried), _MOST_REFERENCE)
             num_all = count_records(connection, RecordFilter(bundle=judged.bundle))
-        judged.num_reference = there or min(num_all, FIRST_REFERENCE)
-        if num_all < wanted or (judged.monitor is not None and there == wanted):
+            is_refused = judged.has_baseline and self._is_refused(connection, judged)
+        if not judged.has_baseline:
+            judged.num_reference = there or min(num_all, FIRST_REFERENCE)
+        if is_refused or num_all < wanted or judged.num_tried == wanted:
             return False
         with self._database.write() as connection:
             mark_reference(connection, judged.bundle, wanted)
@@ -135,7 +212,10 @@ class Judge:
         days = max(rows[-1].at - rows[0].at, 1.0) / _DAY_S
         reference = Observed.gather(map(to_observation, rows), where="the reference")
         monitor = Monitor.start(reference, images_per_day=len(rows) / days)
-        judged.last_n = rows[-1].n
+        judged.num_tried = len(rows)
+        if judged.has_baseline and _needs_more(monitor):
+            return True
+        judged.last_n, judged.has_baseline = rows[-1].n, False
         document = json.loads(saved or "{}")
         if document.get("reference") == len(rows):
             restore_state(monitor, base64.b64decode(document["state"]))
@@ -144,8 +224,17 @@ class Judge:
         judged.monitor, judged.statuses = monitor, monitor.statuses
         return True
 
+    def _is_refused(self, connection: Connection, judged: Judged) -> bool:
+        """Whether images differ from the baseline, and nobody has acknowledged that."""
+        if judged.statuses[""].state != "alarm":
+            return False
+        topic = name_drift(judged.bundle, "")
+        known = [a for a in list_alarms(connection, most=_MOST_ALARMS) if a.topic == topic]
+        return not known or known[0].acknowledged is None
+
     def _read_new(self, judged: Judged) -> list[Record]:
-        chosen = RecordFilter(bundle=judged.bundle, reference=False, after=judged.last_n)
+        reference = None if judged.has_baseline else False
+        chosen = RecordFilter(bundle=judged.bundle, reference=reference, after=judged.last_n)
         with self._database.read() as connection:
             return list_records(connection, chosen, oldest=_MOST_ROWS)
 
@@ -160,6 +249,16 @@ def to_observation(record: Record) -> Observation:
     return Observation(
         key=record.key, model=record.bundle, source=record.source, families=record.families
     )
+
+
+def name_drift(bundle: str, scope: str) -> str:
+    """The topic of an alarm of drift."""
+    return f"drift {bundle} {scope}"
+
+
+def name_baseline(bundle: str) -> str:
+    """The name under which the store keeps the baseline of a Bundle."""
+    return f"baseline {bundle}"
 
 
 def _name(bundle: str) -> str:

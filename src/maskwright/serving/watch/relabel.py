@@ -32,7 +32,7 @@ from ...pages.csvfile import write_rows
 from ...store.alarms import Alarm, list_alarms
 from ...store.database import Database
 from ...store.records import Record, RecordFilter, list_bundles, list_uncertain
-from .alarmist import name_drift
+from .judge import name_drift
 from .keeper import to_map
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -5,8 +5,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ...core.bundle import BASELINE, find_bundle, open_bundle
 from ...core.observation import measure_uncertainty
-from ...store.database import Database
+from ...store.database import Database, write_meta
 from ...store.records import Record
 from ..errors import ServingError
 from ..log import Log
@@ -14,7 +15,7 @@ from ..messages import RAW, Outcome, Task
 from ..models import Version
 from .alarmfile import AlarmFile
 from .alarmist import Alarmist
-from .judge import Judge
+from .judge import Judge, name_baseline
 from .keeper import Keeper, KeepOptions, KeptFiles
 from .origin import Origin
 from .recorder import Failure, Recorder
@@ -46,6 +47,8 @@ class Watch:
         self._options = options
         self._log = log
         self._stack = ExitStack()
+        self._paths: dict[str, str] = {}
+        self._known: set[str] = set()
         self.keeper = None if options.keep is None else Keeper(options.keep)
 
     def open(self) -> None:
@@ -70,6 +73,7 @@ class Watch:
             rounds.add(_CHECK_S, alarmist.check_service)
             rounds.add(_CHECK_S, alarmist.check_truth)
             sending.add(_SEND_S, alarmist.deliver)
+        rounds.add(_JUDGE_S, self._learn_bundles)
         rounds.add(_JUDGE_S, self.judge.look)
         rounds.add(_SAVE_S, self.judge.save)
         self._stack.callback(self.judge.save)
@@ -92,6 +96,19 @@ class Watch:
                 f"{self.recorder.num_files_dropped:,} could not be kept."
             )
         return lines
+
+    def _learn_bundles(self) -> None:
+        """Keep what judges the images of a Bundle in the store, where others see it too."""
+        while self._paths:
+            bundle, path = self._paths.popitem()
+            self._known.add(bundle)
+            if (root := find_bundle(Path(path))) is None:
+                continue
+            opened = open_bundle(root)
+            if BASELINE in opened.files:
+                text = opened.file(BASELINE).read_text(encoding="utf-8")
+                with self.database.write() as connection:
+                    write_meta(connection, name_baseline(bundle), text)
 
     def _forget(self) -> None:
         with self.database.write() as connection:
@@ -123,6 +140,8 @@ class Watch:
             self.keeper.note(uncertainty)
             if outcome.class_map:
                 files = KeptFiles(body, task.suffix, outcome.class_map, outcome.view)
+        if version.facts.bundle not in self._known:
+            self._paths[version.facts.bundle] = version.child.choice.path
         record = Record(
             at=time.time(),
             model=version.child.choice.name,
