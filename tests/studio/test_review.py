@@ -170,3 +170,25 @@ ROLES = {"ann": "annotator", "bob": "annotator", "rob": "reviewer"}
 def _make_item(**values):
     fields = dict.fromkeys(Item.__dataclass_fields__)
     return Item(**fields | {"id": 1, "key": "a", "state": "new", "rev": 0} | values)
+
+
+def test_many_images_are_accepted_and_returned_and_refusals_are_named(team):
+    for number, name in ((1, "ann"), (2, "ann"), (3, "rob")):
+        team[name].lease(number)
+        team[name].draw(0, number, value=1, kind="all")
+        team[name].step("submit", 1, number)
+    items = [{"item": number, "rev": rev} for number, rev in ((1, 1), (2, 0), (3, 1))]
+    done = team["rob"].ask("POST", "/api/steps", json={"verb": "accept", "items": items}).json()
+    assert done["images"] == 1
+    assert "is at revision 1, not 0; look at it again" in done["refused"][0]
+    assert "is your own work; another person accepts it" in done["refused"][1]
+    tagged = team["mia"].ask("POST", "/api/tags", json={"name": "a", "items": [1, 2]}).json()
+    assert tagged == {"name": "a", "images": 1}
+    none = team["mia"].ask("POST", "/api/tags", json={"name": "b", "items": [2, 3]}).json()
+    assert none["error"] == "none of 2 images is accepted yet"
+    items[1]["rev"] = 1
+    done = team["rob"].ask("POST", "/api/steps", json={"verb": "return", "items": items}).json()
+    assert done == {"images": 2, "refused": []}
+    listed = team["rob"].ask("GET", "/api/items").json()["items"]
+    states = {item["id"]: item["state"] for item in listed}
+    assert [states[n] for n in (1, 2, 3)] == ["accepted", "returned", "returned"]

@@ -6,8 +6,10 @@ import pytest
 from PIL import Image
 from tests.studio_pages import make_page, make_team
 
-from maskwright.core.errors import ConfigError
-from maskwright.core.results import STUDIO_FILE
+from maskwright.core.errors import ConfigError, UnknownNameError
+from maskwright.core.progress import silent
+from maskwright.core.results import STUDIO_FILE, WriteMode
+from maskwright.studio.export import export_tag
 from maskwright.studio.importing import import_labels
 from maskwright.studio.project import open_project
 from maskwright.studio.verify import verify
@@ -98,6 +100,23 @@ def test_a_tag_names_the_revisions_of_all_accepted_images(painted):
     assert painted.ask("POST", "/api/tags", json={"name": "../v2"}).status_code == 422
 
 
+def test_a_tag_is_exported_as_the_images_were_then(project, painted, tmp_path):
+    painted.step("submit", painted.item()["rev"])
+    painted.step("accept", painted.item()["rev"])
+    then_HW = painted.read_map()
+    painted.ask("POST", "/api/tags", json={"name": "first"})
+    painted.step("reopen", painted.item()["rev"])
+    painted.draw(painted.item()["rev"], value=2, kind="all")
+    mode = WriteMode()
+    export_tag(project, "first", "mask_folder", tmp_path / "out", mode, silent)
+    (mask,) = (tmp_path / "out").rglob("masks/**/*.png")
+    assert (np.asarray(Image.open(mask)) == then_HW).all()
+    assert not (painted.read_map() == then_HW).all()
+    assert not list(project.folder.glob("tag-*"))
+    with pytest.raises(UnknownNameError, match="no tag named 'frist'; did you mean 'first'"):
+        export_tag(project, "frist", "mask_folder", tmp_path / "no", mode, silent)
+
+
 def test_an_erased_image_leaves_a_gap_that_the_chain_names(project, painted):
     painted.lease(2)
     _square(painted, 0, 1, 40, number=2)  # shares its tile with revision 1 of the first
@@ -132,7 +151,7 @@ def test_an_erased_image_is_no_more_work_and_an_import_passes_it_over(scenes, al
             page.ask("POST", f"/api/items/{number}/erase", json={"reason": "asked"})
         assert import_labels(project, all_scenes).num_images == 1
         order = page.ask("POST", "/api/order", json={"order": "random", "scores": {}})
-        assert order.json() == {"images": 1}
+        assert order.json()["images"] == 1
         copy = page.ask("POST", "/api/next").json()
         assert copy["key"] == page.item(6)["key"]
         assert page.ask("POST", "/api/next").json()["id"] == copy["id"]

@@ -30,6 +30,10 @@ Export = Annotated[
     str | None,
     typer.Option(metavar="FORMAT", help="Write the accepted images as FORMAT, and end."),
 ]
+Tag = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Export the images of a tag, as they were then."),
+]
 NewUser = Annotated[
     str | None,
     typer.Option(
@@ -92,6 +96,7 @@ def studio(
     verify: Verify = False,
     source: Source = None,
     export: Export = None,
+    tag: Tag = None,
     out: Annotated[Path | None, out_option("The folder that --export writes.")] = None,
     form: Form = None,
     overwrite: Overwrite = False,
@@ -111,6 +116,8 @@ def studio(
 
     if (export is None) != (out is None):
         raise ConfigError("--export FORMAT and -o FOLDER are given together")
+    if tag is not None and export is None:
+        raise ConfigError("--tag NAME says what --export FORMAT writes; give both")
     console = Console(as_json=as_json, quiet=quiet)
     if backup is not None:
         _back_up(data, backup, console, overwrite=overwrite)
@@ -129,7 +136,7 @@ def studio(
         elif source is not None:
             _import(project, source, console)
         elif export is not None and out is not None:
-            _export(project, console, export, out, overwrite=overwrite)
+            _export(project, console, export, out, tag=tag, overwrite=overwrite)
         else:
             start = partial(serve, host=host, port=port, opens_browser=browser)
             start(project, print_text, webhook=webhook, model=model, sam=sam or ())
@@ -171,12 +178,21 @@ def _import(project: "Project", path: Path, console: Console) -> None:
 
 
 def _export(
-    project: "Project", console: Console, form: str, out: Path, *, overwrite: bool
+    project: "Project",
+    console: Console,
+    form: str,
+    out: Path,
+    *,
+    tag: str | None,
+    overwrite: bool,
 ) -> None:
     from ..core.results import WriteMode
-    from ..studio.export import export_accepted
+    from ..studio.export import export_accepted, export_tag
 
     mode = WriteMode(overwrite=overwrite)
-    account = export_accepted(project, form, out, mode, console.progress)
+    if tag is None:
+        account = export_accepted(project, form, out, mode, console.progress)
+    else:
+        account = export_tag(project, tag, form, out, mode, console.progress)
     console.result(account.to_json())
     console.say(account.to_text())

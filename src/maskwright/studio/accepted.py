@@ -53,11 +53,7 @@ def remove_accepted(project: Project, item: Item) -> None:
 def restore_accepted(project: Project) -> None:
     """Make the files those of the accepted images, and write dataset.yaml."""
     entries = project.data.dataset.entries
-    write_dataset_file(
-        project.folder / FILE_NAME,
-        DatasetFile(format="mask_folder", group=find_group_rule(list(entries))),
-        LabelCodec.identity(project.spec),
-    )
+    write_classes(project)
     known = project.data.index_by_key
     with project.store.read() as connection:
         kept = set()
@@ -70,6 +66,16 @@ def restore_accepted(project: Project) -> None:
     for path in _list_masks(project):
         if path not in kept:
             path.unlink()
+
+
+def write_classes(project: Project) -> None:
+    """Write dataset.yaml."""
+    entries = project.data.dataset.entries
+    write_dataset_file(
+        project.folder / FILE_NAME,
+        DatasetFile(format="mask_folder", group=find_group_rule(list(entries))),
+        LabelCodec.identity(project.spec),
+    )
 
 
 def _list_masks(project: Project) -> Iterable[Path]:

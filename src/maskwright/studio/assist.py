@@ -125,6 +125,15 @@ class Assistant:
             return self.predict(item.key)
         return self._sequencer.propose(item, source, person)
 
+    def require_model(self) -> None:
+        """Require a model.
+
+        Raises:
+            StudioError: 422, there is none.
+        """
+        if self.model is None:
+            raise StudioError(422, "no model makes proposals; start the studio with --model")
+
     def predict(self, key: str) -> Proposed:
         """What the model predicts for an image.
 
@@ -154,8 +163,7 @@ class Assistant:
         )
 
     def _predict(self, key: str) -> Proposed:
-        if self.model is None:
-            raise StudioError(422, "no model makes proposals; start the studio with --model")
+        self.require_model()
         if self._predictor is None:
             self._predictor = self._open_model()
         data = self._project.data

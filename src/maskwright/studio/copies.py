@@ -11,14 +11,14 @@ from .history import read_map_at
 from .judging import count_errors
 from .people import LOCAL
 from .project import Project
+from .recheck import review_first
 from .settings import read_settings
 
 
 def follow_step(project: Project, item: Item, verb: str) -> list[Item]:
     """Do what a step brings with it; the other images that it changed."""
     if item.kind in ("gold", "practice") and verb == "submit":
-        judge_copy(project, item)
-        return []
+        return judge_copy(project, item)
     if item.kind == "copy" and item.source_id is not None:
         if verb == "submit":
             return _merge_complete(project, item.source_id)
@@ -57,10 +57,10 @@ def _move_copies(connection: Connection, source: Item, target: str) -> list[Item
     return moved
 
 
-def judge_copy(project: Project, copy: Item) -> None:
-    """Score a copy against the sealed map of its reference."""
+def judge_copy(project: Project, copy: Item) -> list[Item]:
+    """Score a copy against the sealed map of its reference; images to be reviewed first."""
     if copy.source_id is None or copy.source_rev is None or copy.kind is None:
-        return
+        return []
     with project.store.write() as connection:
         settings = read_settings(connection)
         source = project.find_item(connection, copy.source_id)
@@ -68,7 +68,11 @@ def judge_copy(project: Project, copy: Item) -> None:
         labels_HW = project.read_map(connection, copy)
         num_classes = len(project.spec)
         counts = count_errors(truth_HW, labels_HW, num_classes, settings.tolerance_px)
-        set_score(connection, copy.id, copy.kind, copy.annotator or "", counts)
+        person = copy.annotator or ""
+        set_score(connection, copy.id, copy.kind, person, counts)
+        if copy.kind != "gold":
+            return []
+        return review_first(connection, person, settings.gold_iou)
 
 
 def make_reference(project: Project, item_id: int, kind: str, actor: str) -> Item:

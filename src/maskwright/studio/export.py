@@ -1,5 +1,7 @@
-"""Export the accepted images of a project in any format that `convert` writes."""
+"""Export the accepted images of a project, or a tag, in any format that `convert` writes."""
 
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import DataError
@@ -8,8 +10,10 @@ from ..core.results import WriteMode
 from ..data.conversion.account import Account
 from ..data.conversion.convert import convert
 from ..store import items as stored
-from .accepted import restore_accepted
+from .accepted import restore_accepted, write_accepted, write_classes
+from .history import read_map_at
 from .project import Project
+from .versions import find_tag
 
 
 def export_accepted(
@@ -32,3 +36,29 @@ def export_accepted(
             f"the studio"
         )
     return convert(project.folder, out, to=to, mode=mode, progress=progress)
+
+
+def export_tag(
+    project: Project, tag: str, to: str, out: Path, mode: WriteMode, progress: Progress
+) -> Account:
+    """Write the images of a tag, as they were when it was given, to the folder `out`.
+
+    Images that were erased since are left out.
+
+    Raises:
+        ConfigError: There is no such tag or format, or the format cannot be written.
+        DataError: All images of the tag were erased.
+        OutputError: As `export_accepted`.
+    """
+    with project.store.read() as connection:
+        revisions = find_tag(connection, tag)
+        items = [item for item in project.list_items(connection) if item.id in revisions]
+        if not items:
+            raise DataError(f"{project.folder.parent}: all images of the tag {tag!r} are gone")
+        with tempfile.TemporaryDirectory(prefix="tag-", dir=project.folder) as folder:
+            then = replace(project, folder=Path(folder))
+            write_classes(then)
+            for item in progress(items, total=len(items), what="reading revisions"):
+                labels_HW = read_map_at(connection, item, revisions[item.id])
+                write_accepted(then, item, labels_HW)
+            return convert(then.folder, out, to=to, mode=mode, progress=progress)

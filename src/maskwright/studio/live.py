@@ -17,7 +17,12 @@ _BEAT_S = 15.0
 class _Listener:
     person: Person
     client: str
+    loop: asyncio.AbstractEventLoop
     queue: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
+
+    def put(self, text: str | None) -> None:
+        """Add a message from any thread."""
+        self.loop.call_soon_threadsafe(self.queue.put_nowait, text)
 
 
 class News:
@@ -36,7 +41,7 @@ class News:
             if listener.queue.qsize() >= _MOST_WAITING:
                 self._end(listener)
             else:
-                listener.queue.put_nowait(text)
+                listener.put(text)
 
     def look(self, client: str, person: Person, item: Item) -> None:
         """A page shows an image now; the others are told."""
@@ -58,7 +63,7 @@ class News:
 
     async def listen(self, person: Person, client: str) -> AsyncIterator[str]:
         """The messages from now on, and a beat where there is none for a while."""
-        listener = _Listener(person, client)
+        listener = _Listener(person, client, asyncio.get_running_loop())
         self._listeners.add(listener)
         try:
             yield ": open\n\n"
@@ -79,8 +84,8 @@ class News:
     def _tell_looks(self) -> None:
         for listener in [*self._listeners]:
             message = {"kind": "presence", "looks": self.list_looks(listener.person)}
-            listener.queue.put_nowait(f"data: {json.dumps(message)}\n\n")
+            listener.put(f"data: {json.dumps(message)}\n\n")
 
     def _end(self, listener: _Listener) -> None:
         self._listeners.discard(listener)
-        listener.queue.put_nowait(None)
+        listener.put(None)

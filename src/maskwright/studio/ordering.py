@@ -6,9 +6,13 @@
 | uncertainty | those of which the model is least sure: 1 - its mean confidence |
 | disagreement | those whose labels it contradicts: its mean confidence where classes differ |
 | rarity | those with a class that few images have: - log of the share of images with it |
+| queue | as `queue.csv` in the folder has them, which `maskwright watch --relabel` writes |
 | random | a permutation that the seed 0 draws |
+
+Where maps are read or a model predicts, the work takes long: `LONG` has these rules.
 """
 
+import csv
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -17,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from ..core.labels import IGNORE, LabelMap
+from ..core.progress import Progress, silent
 from ..store import items as stored
 from ..store.chain import add_event
 from ..store.items import Item
@@ -24,7 +29,11 @@ from .assist import Assistant
 from .errors import StudioError
 from .project import Project
 
-Order = Literal["scores", "uncertainty", "disagreement", "rarity", "random"]
+Order = Literal["scores", "uncertainty", "disagreement", "rarity", "queue", "random"]
+
+LONG: tuple[Order, ...] = ("uncertainty", "disagreement", "rarity")
+
+_QUEUE = "queue.csv"
 
 
 def order_items(
@@ -33,15 +42,16 @@ def order_items(
     order: Order,
     scores: Mapping[str, float],
     actor: str,
+    progress: Progress = silent,
 ) -> int:
     """Give all images that are not accepted a priority; the number of images.
 
     Raises:
-        StudioError: 422, scores are missing or of no image, or there is no model.
+        StudioError: 422, scores are missing or of no image, or there is no model or queue.
     """
     with project.store.read() as connection:
         items = [i for i in project.list_items(connection) if i.source_id is None]
-    found = _rate(project, assistant, order, items, scores)
+    found = _rate(project, assistant, order, items, scores, progress)
     with project.store.write() as connection:
         for item in items:
             stored.change_item(
@@ -57,18 +67,40 @@ def _rate(
     order: Order,
     items: Sequence[Item],
     scores: Mapping[str, float],
+    progress: Progress,
 ) -> dict[int, float]:
     waiting = [item for item in items if item.state != "accepted"]
     if order == "scores":
         return _match_scores(waiting, scores)
+    if order == "queue":
+        return _match_scores(waiting, _read_queue(project))
     if order == "random":
         values = np.random.default_rng(0).permutation(len(waiting))
         return {item.id: float(v) for item, v in zip(waiting, values, strict=True)}
+    rated = progress(waiting, total=len(waiting), what="rating images")
     if order == "rarity":
-        return rate_rarity({i.id: set(np.unique(_read_map(project, i))) for i in waiting})
+        return rate_rarity({i.id: set(np.unique(_read_map(project, i))) for i in rated})
     if order == "uncertainty":
-        return {item.id: _rate_uncertainty(assistant, item) for item in waiting}
-    return {item.id: _rate_disagreement(project, assistant, item) for item in waiting}
+        return {item.id: _rate_uncertainty(assistant, item) for item in rated}
+    return {item.id: _rate_disagreement(project, assistant, item) for item in rated}
+
+
+def _read_queue(project: Project) -> dict[str, float]:
+    """Scores of keys that fall in the order of the queue.
+
+    Keys of a queue have folders; those of a dataset join them by two underscores.
+    """
+    file = project.folder.parent / _QUEUE
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            keys = [row["key"] for row in csv.DictReader(stream)]
+    except FileNotFoundError as error:
+        raise StudioError(
+            422, f"{file}: is not there; `maskwright watch --relabel` writes it with its images"
+        ) from error
+    except (KeyError, UnicodeDecodeError, csv.Error) as error:
+        raise StudioError(422, f"{file}: is not a CSV file with a column key") from error
+    return {key.replace("/", "__"): float(len(keys) - n) for n, key in enumerate(keys)}
 
 
 def _match_scores(items: Sequence[Item], scores: Mapping[str, float]) -> dict[int, float]:

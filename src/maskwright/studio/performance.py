@@ -12,6 +12,7 @@ from ..store import items as stored
 from ..store.chain import Event, list_events
 from ..store.database import Connection
 from ..store.judgements import Score, list_scores
+from .fatigue import Sessions
 from .judging import estimate_iou, score_sums
 from .people import Person
 from .project import Project
@@ -63,10 +64,15 @@ def measure_people(project: Project, person: Person) -> list[dict[str, object]]:
         is_manager = person.may("manager")
         if not (is_manager or settings.shows_metrics):
             return []
-        works = _collect(connection)
+        works, sessions = _collect(connection)
     people = sorted({name for name, _ in works})
     shown = people if is_manager else [name for name in people if name == person.name]
-    return [_describe(name, works, settings.gold_iou, is_manager=is_manager) for name in shown]
+    described = []
+    for name in shown:
+        row = _describe(name, works, settings.gold_iou, is_manager=is_manager)
+        scores = [s for s in works[name, ""].scores if is_manager or s.kind != "gold"]
+        described.append({**row, "fatigue": sessions[name].to_json(scores)})
+    return described
 
 
 def _describe(
@@ -101,20 +107,32 @@ def judge(scores: Sequence[Score], least_iou: float) -> dict[str, object]:
     return {"num": len(gold), "low": low, "passes": low is not None and low >= least_iou}
 
 
-def _collect(connection: Connection) -> dict[tuple[str, str], Work]:
-    """The work of each person and week; the empty week is all time."""
+def _collect(
+    connection: Connection,
+) -> tuple[dict[tuple[str, str], Work], dict[str, Sessions]]:
+    """The work of each person and week, the empty week is all time, and the sessions."""
     works: dict[tuple[str, str], Work] = defaultdict(Work)
+    sessions: dict[str, Sessions] = defaultdict(Sessions)
     owner = {item.id: item.annotator for item in stored.list_items(connection)}
     last: dict[str, datetime] = {}
     for event in list_events(connection):
         if event.verb in ("edit", "submit", "return"):
             name = owner.get(event.item_id or 0) if event.verb == "return" else event.actor
             if name:
-                _add_event(_pick(works, name, event.at), event, last)
+                active_s = _add_event(_pick(works, name, event.at), event, last)
+                _add_to_session(sessions[name], event, active_s)
     for score in list_scores(connection):
         for work in _pick(works, score.person, score.at):
             work.scores.append(score)
-    return works
+    return works, sessions
+
+
+def _add_to_session(session: Sessions, event: Event, active_s: float) -> None:
+    at = datetime.fromisoformat(event.at)
+    if event.verb == "edit":
+        session.add_edit(at, active_s)
+    elif event.verb == "submit" and event.item_id is not None:
+        session.add_submit(at, event.item_id)
 
 
 def _pick(works: dict[tuple[str, str], Work], name: str, at: str) -> tuple[Work, Work]:
@@ -122,16 +140,19 @@ def _pick(works: dict[tuple[str, str], Work], name: str, at: str) -> tuple[Work,
     return works[name, ""], works[name, f"{year}-W{week:02}"]
 
 
-def _add_event(works: Iterable[Work], event: Event, last: dict[str, datetime]) -> None:
+def _add_event(works: Iterable[Work], event: Event, last: dict[str, datetime]) -> float:
+    """Count an event; the active seconds that it took."""
     at = datetime.fromisoformat(event.at)
     gap_s = (at - last[event.actor]).total_seconds() if event.actor in last else IDLE_S + 1
     is_edit = event.verb == "edit"
+    active_s = gap_s if is_edit and gap_s <= IDLE_S else 0.0
     if is_edit:
         last[event.actor] = at
     for work in works:
         work.steps[event.verb] += 1
         work.edits += is_edit
         work.undos += is_edit and "undoes" in event.document
-        work.active_s += gap_s if is_edit and gap_s <= IDLE_S else 0.0
+        work.active_s += active_s
         if event.verb == "submit" and event.item_id is not None:
             work.submitted.add(event.item_id)
+    return active_s

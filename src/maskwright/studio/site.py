@@ -12,6 +12,7 @@ from .assist import Assistant
 from .editing import Client
 from .errors import StudioError
 from .guard import Guard
+from .jobs import Jobs
 from .live import News
 from .people import Person
 from .pictures import Pictures
@@ -39,9 +40,11 @@ class Site:
     sam: "SegmentAnything | None" = None
     pictures: Pictures = field(init=False)
     assistant: Assistant = field(init=False)
+    jobs: Jobs = field(init=False)
 
     def __post_init__(self) -> None:
         self.pictures = Pictures(self.project)
+        self.jobs = Jobs()
         self.assistant = Assistant(self.project, self.pictures, self.model, self.sam)
 
     def find_item(self, connection: Connection, request: "Request") -> Item:

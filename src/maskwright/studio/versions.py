@@ -4,11 +4,12 @@ A revision is the class map after an edit. A tag is a name for the revisions tha
 images have at one time: "the state that a run was trained on".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.errors import UnknownNameError
 from ..core.labels import IGNORE, LabelMap
 from ..store import items as stored
 from ..store.chain import add_event, list_events
@@ -133,24 +134,46 @@ def _replace(
         return project.find_item(connection, item_id)
 
 
-def add_tag(project: Project, name: str, actor: str) -> dict[str, int]:
+def add_tag(
+    project: Project, name: str, actor: str, *, items: Sequence[int] | None = None
+) -> dict[str, int]:
     """Name the revisions that the accepted images have now; revisions by number of image.
+
+    With `items`, those of them alone.
 
     Raises:
         StudioError: 409, the name is taken, or no image is accepted.
     """
+    wanted = None if items is None else {*items}
     with project.store.write() as connection:
         if name in {event.document["name"] for event in list_events(connection, verb="tag")}:
             raise StudioError(409, f"the tag {name!r} is there already", {"why": "name"})
         revisions = {
             str(item.id): item.rev
             for item in stored.list_items(connection)
-            if item.state == "accepted" and item.source_id is None
+            if item.state == "accepted"
+            and item.source_id is None
+            and (wanted is None or item.id in wanted)
         }
         if not revisions:
-            raise StudioError(409, "no image is accepted yet", {"why": "state"})
+            which = "no image" if wanted is None else f"none of {len(wanted)} images"
+            raise StudioError(409, f"{which} is accepted yet", {"why": "state"})
         add_event(connection, "tag", {"name": name, "revisions": revisions}, actor=actor)
         return revisions
+
+
+def find_tag(connection: Connection, name: str) -> dict[int, int]:
+    """The revisions of a tag by number of image.
+
+    Raises:
+        UnknownNameError: There is no such tag.
+    """
+    tags = {
+        e.document["name"]: e.document["revisions"] for e in list_events(connection, verb="tag")
+    }
+    if name not in tags:
+        raise UnknownNameError("tag", name, sorted(tags))
+    return {int(number): rev for number, rev in tags[name].items()}
 
 
 def list_tags(connection: Connection) -> list[dict[str, object]]:

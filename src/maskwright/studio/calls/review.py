@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from ..assignment import assign
+from ..bulk import Bulk, describe_refusals, take_steps
 from ..comments import (
     MOST_LETTERS,
     add_comment,
@@ -73,6 +74,13 @@ class Review:
         """The calls of this group."""
         return [
             *(self._make_step(verb) for verb in STEPS),
+            post(
+                "/api/steps",
+                "reviewer",
+                self.take_steps,
+                "accept or return many images; the answer has how many, and refusals",
+                Bulk,
+            ),
             get(f"{ITEM}/comments", "viewer", self.list_comments, "the comments on an image"),
             post(
                 f"{ITEM}/comments",
@@ -96,6 +104,19 @@ class Review:
                 Assignment,
             ),
         ]
+
+    async def take_steps(self, request: "Request") -> "Response":
+        """Accept or return many images."""
+        body: Bulk = request.state.body
+        project, person = self.site.project, request.state.person
+        done, others, refused = await in_thread(lambda: take_steps(project, body, person))
+        if body.verb == "accept":
+            for item in done:
+                self.site.send_hook("accept", person.name, {"item": describe_item(item)})
+        self.site.news.tell({"kind": "list"})
+        for item in (*done, *others):
+            self.site.tell_item(item)
+        return send_json({"images": len(done), "refused": describe_refusals(refused)})
 
     def _make_step(self, verb: str) -> Route:
         return post(
@@ -174,6 +195,5 @@ class Review:
         items = await in_thread(
             lambda: assign(self.site.project, body.items, body.people, body.rule, actor)
         )
-        for item in items:
-            self.site.tell_item(item)
+        self.site.news.tell({"kind": "list"})  # also to those who do not see them any more
         return send_json({"items": [describe_item(item) for item in items]})

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from ...core.progress import Progress, silent
 from ..guidelines import Guideline, change_guideline, draw_example, read_guidelines
 from ..models import Body
-from ..ordering import Order, order_items
+from ..ordering import LONG, Order, order_items
 from ..performance import measure_people
 from ..progress import measure_progress
 from ..routing import Route, get, in_thread, post, send_bytes, send_json
@@ -48,9 +49,10 @@ class Team:
                 "manager",
                 self.order,
                 "order the work by `scores`, `uncertainty` or `disagreement` of the model, "
-                "`rarity` of classes, or at `random`",
+                "`rarity` of classes, the `queue` of `watch --relabel`, or at `random`",
                 WorkOrder,
             ),
+            get("/api/order", "manager", self.show_order, "how far the ordering is"),
             get("/api/guidelines", "viewer", self.show_guidelines, "how classes are labelled"),
             post(
                 "/api/guidelines",
@@ -90,11 +92,27 @@ class Team:
         """Give images priorities."""
         body: WorkOrder = request.state.body
         site, actor = self.site, request.state.person.name
-        number = await in_thread(
-            lambda: order_items(site.project, site.assistant, body.order, body.scores, actor)
-        )
-        site.news.tell({"kind": "order"})
-        return send_json({"images": number})
+
+        def work(progress: Progress) -> int:
+            return order_items(
+                site.project, site.assistant, body.order, body.scores, actor, progress
+            )
+
+        if body.order in LONG:
+            if body.order != "rarity":
+                site.assistant.require_model()
+            started = site.jobs.start(f"the order by {body.order}", work, self._tell_order)
+            return send_json(started.to_json())
+        number = await in_thread(lambda: work(silent))
+        self._tell_order()
+        return send_json({"state": "finished", "images": number})
+
+    async def show_order(self, _request: "Request") -> "Response":
+        """The ordering that runs, or the last one."""
+        return send_json(self.site.jobs.last.to_json())
+
+    def _tell_order(self) -> None:
+        self.site.news.tell({"kind": "list"})
 
     async def show_progress(self, _request: "Request") -> "Response":
         """How far the work is."""

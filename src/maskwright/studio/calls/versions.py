@@ -43,9 +43,10 @@ class Source(Body):
 
 
 class Tag(Body):
-    """A name for the accepted images as they are."""
+    """A name for the accepted images as they are, or for those of them in `items`."""
 
     name: Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
+    items: Annotated[list[int] | None, Field(max_length=100_000)] = None
 
 
 class Reason(Body):
@@ -158,6 +159,9 @@ class Versions:
 
     async def add_tag(self, request: "Request") -> "Response":
         """Tag the accepted images."""
-        name, actor = request.state.body.name, request.state.person.name
-        revisions = await in_thread(lambda: add_tag(self.site.project, name, actor))
+        body: Tag = request.state.body
+        name, actor = body.name, request.state.person.name
+        revisions = await in_thread(
+            lambda: add_tag(self.site.project, name, actor, items=body.items)
+        )
         return send_json({"name": name, "images": len(revisions)})

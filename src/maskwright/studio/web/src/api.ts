@@ -37,8 +37,10 @@ export interface Work {
   images: number; seconds_per_image: number | null; edits: number; undo_share: number | null; returned_share: number | null;
   scores: Record<string, ScoreSums>;
 }
+/** A span of minutes since a session began. */
+export interface Span { from_min: number; to_min: number | null; images: number; seconds_per_image: number; iou: number | null }
 export interface PersonNumbers {
-  name: string; overall: Work; weeks: Record<string, Work>; gold?: { num: number; low: number | null; passes: boolean | null };
+  name: string; fatigue: Span[]; overall: Work; weeks: Record<string, Work>; gold?: { num: number; low: number | null; passes: boolean | null };
 }
 export interface Progress { states: Record<string, number>; days: { day: string; left: number }[]; left: number; end: string | null }
 export interface Example { item: number; rev: number; left: number; top: number; width: number; height: number; is_good: boolean; note: string }
@@ -125,10 +127,15 @@ export const readDiff = (id: number, from: number, to: number) =>
   askJson<{ changes: ClassChange[] }>(`/api/items/${id}/diff?from=${from}&to=${to}`).then((answer) => answer.changes);
 export const restore = (id: number, rev: number) => askWith<ItemRow>(`/api/items/${id}/restore`, { rev });
 export const copyLabels = (id: number, source: number) => askWith<ItemRow>(`/api/items/${id}/copy`, { source });
-export const addTag = (name: string) => askWith<{ images: number }>("/api/tags", { name });
+export const addTag = (name: string, items?: number[]) => askWith<{ images: number }>("/api/tags", { name, items });
+/** Accept or return many images. */
+export const takeSteps = (verb: "accept" | "return", items: { item: number; rev: number }[]) =>
+  askWith<{ images: number; refused: string[] }>("/api/steps", { verb, items });
 export const readTags = () => askJson<{ tags: { name: string; at: string; images: number }[] }>("/api/tags").then((answer) => answer.tags);
-export type Order = "scores" | "uncertainty" | "disagreement" | "rarity" | "random";
-export const orderWork = (order: Order, scores: Record<string, number>) => askWith<{ images: number }>("/api/order", { order, scores });
+export type Order = "scores" | "uncertainty" | "disagreement" | "rarity" | "queue" | "random";
+export interface OrderState { state: "running" | "finished" | "failed"; images: number; done?: number; total?: number; error?: string }
+export const readOrder = () => askJson<OrderState>("/api/order");
+export const orderWork = (order: Order, scores: Record<string, number>) => askWith<OrderState>("/api/order", { order, scores });
 export const findNext = () => askWith<ItemRow>("/api/next", {});
 export const readSettings = () => askJson<Settings>("/api/settings");
 export const changeSettings = (settings: Settings) => askWith<Settings>("/api/settings", settings);

@@ -1,8 +1,10 @@
 // The board: progress, people and their numbers, and the settings of the project.
 
-import { addTag, changeSettings, orderWork, readPeople, readProgress, readSettings, readTags, type Estimate, type Order, type Person, type PersonNumbers, type Settings } from "./api";
+import { addTag, changeSettings, orderWork, readOrder, readPeople, readProgress, readSettings, readTags, type Estimate, type Order, type Person, type PersonNumbers, type Settings } from "./api";
 import { find, make, may, showNotice, STATES } from "./panels";
 
+/** Between two questions how far an ordering is. */
+const POLL_MS = 500;
 const CHART_W = 560, CHART_H = 150;
 
 /** What each setting is called; those without text are not shown. */
@@ -59,7 +61,13 @@ export class Board {
     say("Working...");
     try {
       const scores = order === "scores" ? parseScores(await file?.text() ?? "") : {};
-      say(`${(await orderWork(order, scores)).images} images are ordered.`);
+      let state = await orderWork(order, scores);
+      while (state.state === "running") {
+        say(`${state.done} of ${state.total} images...`);
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+        state = await readOrder();
+      }
+      say(state.state === "failed" ? state.error ?? "" : `${state.images} images are ordered.`);
     } catch (error) {
       say((error as Error).message);
     }
@@ -76,8 +84,20 @@ export class Board {
     const rows = people.flatMap((person) => this.makeRows(person, isManager));
     find("people").replaceChildren(
       make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { textContent: text })))), make("tbody", {}, ...rows));
+    this.showFatigue(people);
     find("people-none").hidden = rows.length > 0;
     find("people").hidden = rows.length === 0;
+  }
+
+  /** How right and how fast people are by the minutes since a session began. */
+  private showFatigue(people: PersonNumbers[]): void {
+    const rows = people.flatMap(({ name, fatigue }) => fatigue.map((span, index) => [
+      index === 0 ? name : "", span.to_min === null ? `from ${span.from_min}` : `${span.from_min} to ${span.to_min}`,
+      String(span.images), format(span.seconds_per_image, 0), format(span.iou)]));
+    const row = (tag: "th" | "td", cells: string[]) => make("tr", {}, ...cells.map((textContent) => make(tag, { textContent })));
+    find("fatigue").replaceChildren(
+      make("thead", {}, row("th", ["Person", "Minutes at work", "Images", "s / image", "IoU"])), make("tbody", {}, ...rows.map((cells) => row("td", cells))));
+    find("fatigue-part").hidden = rows.length === 0;
   }
 
   private makeRows(person: PersonNumbers, isManager: boolean): HTMLElement[] {

@@ -1,8 +1,8 @@
 // The page: the list of images, the one that is open and its steps, and what others do.
 
 import { Refusal, client, contents, findNext, look, readItem, readItems, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
-import { bindAssignment } from "./assignment";
 import { Board } from "./board";
+import { Bulk } from "./bulk";
 import { Doc } from "./document";
 import { Guide } from "./guide";
 import { ItemList } from "./itemlist";
@@ -198,7 +198,7 @@ class App {
     source.onmessage = ({ data }) => {
       const news = JSON.parse(data) as News;
       if (news.kind === "presence") return this.showLooks(news.looks);
-      if (news.kind === "order") return void readItems().then((items) => { this.list.items = items; this.list.show(); });
+      if (news.kind === "list") return void this.readList();
       if (news.kind === "comment") return this.review.put(news.item, news.comment);
       const { kind: _, client: from, item: id, ...row } = news;
       this.list.put({ ...row, id });
@@ -212,6 +212,21 @@ class App {
     addEventListener("pagehide", () => {
       if (this.doc?.writable && this.outbox.isEmpty) void takeLease(this.doc.item.id, "end").catch(() => undefined);
     });
+  }
+
+  /** The list has changed; an image that is not in it any more is not painted here. */
+  private async readList(): Promise<void> {
+    const items = await readItems(), { doc } = this;
+    this.list.items = items;
+    const row = this.list.find(doc?.item.id);
+    if (doc && row) doc.state = row.state;
+    if (doc && !row && doc.writable) {
+      this.stage.cancel();
+      doc.writable = false;
+      showNotice("This image is not your work any more.", [["Next work", () => void this.nextWork()]]);
+    }
+    this.list.show();
+    if (row) this.showItem();
   }
 
   private showLooks(looks: Look[]): void {
@@ -263,12 +278,7 @@ class App {
     bindTabs();
     find("next-work").hidden = !may(this.project.person, "annotator");
     find("next-work").onclick = () => void this.nextWork();
-    const assigns = may(this.project.person, "manager") && this.project.person.name !== "local";
-    find("show-assign").hidden = !assigns;
-    bindAssignment(() => this.list.listed, () => this.doc?.item.id, (rows) => {
-      for (const row of rows) this.list.put(row);
-      this.list.show();
-    });
+    new Bulk(this.project.person, { listed: () => this.list.listed, open: () => this.doc?.item.id });
     find("show-help").onclick = () => find<HTMLDialogElement>("help").showModal();
   }
 }
