@@ -1,5 +1,7 @@
 """Every file in export/targets writes what its engine runs, for every architecture and size."""
 
+import zipfile
+
 import numpy as np
 import onnx
 import onnx_ir
@@ -32,6 +34,20 @@ EACH_KIND = (
 )
 """One architecture of each kind of graph; the others, 10 s each, run in `make test-slow`."""
 
+SIZE_HW = (128, 160)
+"""Of the graphs of one size."""
+
+NOT_IN_CORE_ML = {
+    "dinov2": "upsample_bicubic2d",
+    "enet": "does not handle/bind value at index 1",  # the places of the maxima of a pooling
+    "eomt": "upsample_bicubic2d",
+    "mask2former": "rank <= 5",
+    "mask_rcnn": "prod",
+    "segnet": "does not handle/bind value at index 1",
+    "segnet_basic": "does not handle/bind value at index 1",
+}
+"""What coremltools 9.0 does not read of the architectures that it refuses."""
+
 
 def list_cases():
     """Targets with all architectures on a small encoder, and the dilated one.
@@ -43,11 +59,22 @@ def list_cases():
     assert set(EACH_KIND) <= set(archs)
     cases = []
     for target in parts.names(TARGETS):
+        if parts.load(TARGETS, target, like=Target).HAS_FIXED_SIZE:
+            continue
         often = EACH_KIND if target == "onnx" else ("unet",)
         cases += [
             pytest.param(target, a, "test_resnet", marks=marks[a in often]) for a in archs
         ]
     return [*cases, pytest.param("onnx", "pan", "convnext_atto", marks=pytest.mark.long)]
+
+
+def load_installed(target):
+    """The target; skips where its package is not installed."""
+    part = parts.load(TARGETS, target, like=Target)
+    lacks = part.missing()
+    if lacks is not None:
+        pytest.skip(str(lacks))
+    return part
 
 
 def make(arch, encoder="test_resnet", channels=3, seed=0):
@@ -101,19 +128,73 @@ def test_the_graph_says_what_the_network_says_at_any_size(
     assert "torch.onnx" not in capfd.readouterr().out
 
 
+def list_archs():
+    """All architectures, of which one is not left to `make test-slow`."""
+    archs = parts.names("maskwright.nn.archs")
+    return [pytest.param(a, marks=() if a == "unet" else pytest.mark.long) for a in archs]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", list_archs())
+def test_a_graph_of_litert_says_what_the_network_says_at_its_size(arch, tmp_path):
+    part, (card, network) = load_installed("litert"), make(arch)
+    path = tmp_path / part.FILE
+    assert part.write(network, card, path, "fp32", size_HW=SIZE_HW) == ("logits",)
+    engine = parts.load(ENGINES, "litert", like=EnginePart)
+    engine = engine.build(path, card, EngineOptions())
+    assert engine.size_HW == SIZE_HW
+    x_BCHW = np.random.default_rng(0).normal(size=(1, 3, *SIZE_HW)).astype(np.float32)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(x_BCHW)).numpy()
+    np.testing.assert_allclose(engine(x_BCHW), expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", list_archs())
+def test_a_graph_of_core_ml_maps_an_image_to_logits_or_the_reason_is_listed(arch, tmp_path):
+    """What it computes is compared on a Mac alone, by the script that lies beside it."""
+    part, (card, network) = load_installed("coreml"), make(arch)
+    path = tmp_path / part.FILE
+    if arch in NOT_IN_CORE_ML:
+        with pytest.raises(ConfigError, match=NOT_IN_CORE_ML[arch]):
+            part.write(network, card, path, "fp32", size_HW=SIZE_HW)
+        return
+    part.write(network, card, path, "fp32", size_HW=SIZE_HW)
+    assert describe_core_ml(path) == [
+        ("image", [1, 3, *SIZE_HW], "FLOAT32"),
+        ("logits", [1, 3, *SIZE_HW], "FLOAT32"),
+    ]
+
+
+def describe_core_ml(path):
+    """Name, shape and type of the input and the output of a package in an archive."""
+    from coremltools.proto import FeatureTypes_pb2, Model_pb2
+
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read("model.mlpackage/Data/com.apple.CoreML/model.mlmodel")
+    description = Model_pb2.Model.FromString(content).description
+    name_type = FeatureTypes_pb2.ArrayFeatureType.ArrayDataType.Name
+    found = []
+    for one in (*description.input, *description.output):
+        array = one.type.multiArrayType
+        found.append((one.name, list(array.shape), name_type(array.dataType)))
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("target", parts.names(TARGETS))
 def test_the_file_tells_nothing_of_the_machine_and_is_the_same_traced_or_kept(
     target, tmp_path, monkeypatch
 ):
     """`kept` has the weights of another network in the graph that the first one left."""
-    part = parts.load(TARGETS, target, like=Target)
+    part = load_installed(target)
     contents = {}
     for name, home, seed in (("one", "a", 0), ("kept", "a", 1), ("traced", "b", 1)):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / home))
         card, network = make("unet", channels=1, seed=seed)
         (tmp_path / name).mkdir()
-        part.write(network, card, tmp_path / name / part.FILE, "fp32")
+        size_HW = SIZE_HW if part.HAS_FIXED_SIZE else None
+        part.write(network, card, tmp_path / name / part.FILE, "fp32", size_HW=size_HW)
         files = sorted((tmp_path / name).iterdir())  # OpenVINO has its weights beside
         contents[name] = b"".join(path.read_bytes() for path in files)
     assert contents["kept"] == contents["traced"] != contents["one"]
@@ -125,7 +206,6 @@ def test_the_file_tells_nothing_of_the_machine_and_is_the_same_traced_or_kept(
 def test_a_target_names_an_engine_a_file_and_its_precisions(target):
     part = parts.load(TARGETS, target, like=Target)
     assert (part.ENGINE in parts.names(ENGINES)) == part.RUNS_HERE
-    assert part.missing() is None
     assert choose_precision(part, None) == next(iter(part.TOLERANCES))
     with pytest.raises(ConfigError, match=r"precision 'fp1' cannot be written to .*; use"):
         choose_precision(part, "fp1")

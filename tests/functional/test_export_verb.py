@@ -91,7 +91,7 @@ def test_what_cannot_run_here_is_written_unverified_with_scripts_for_its_machine
     [
         (
             "--to onyx",
-            "no target named 'onyx'; did you mean 'onnx'? Known: onnx,",
+            "no target named 'onyx'; did you mean 'onnx'? Known: coreml, litert, onnx,",
         ),
         ("--to onnx", "keeps no parity images; give DATA to test the graph on"),
     ],

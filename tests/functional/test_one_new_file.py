@@ -254,8 +254,8 @@ def test_an_engine_is_taken_by_its_priority_and_named_in_reports(package_copy, m
     done = run("predict", "bundle", "data/images", "--engine", "strips", cwd=model_and_data)
     assert done.returncode == 1
     assert (
-        "'strips'; did you mean 'stripes'? Known: onnxruntime, openvino, stripes, torch, "
-        "torch_export." in done.stderr
+        "'strips'; did you mean 'stripes'? Known: litert, onnxruntime, openvino, stripes, "
+        "torch, torch_export." in done.stderr
     )
 
 

@@ -10,6 +10,7 @@ from .options import (
     AcceptLicence,
     AllowOutside,
     AsJson,
+    GraphSize,
     KeepIds,
     MaxDrop,
     Model,
@@ -17,6 +18,7 @@ from .options import (
     Overwrite,
     Quiet,
     out_option,
+    parse_size,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def export(
     unverified: Unverified = False,
     max_drop: MaxDrop = None,
     inside: Inside = None,
+    size: GraphSize = None,
     no_parity_images: NoParityImages = False,
     overwrite: Overwrite = False,
     _keep_ids: KeepIds = False,
@@ -85,6 +88,7 @@ def export(
         unverified=unverified,
         max_drop_points=_read_drop(max_drop, precision),
         inside=() if inside is None else parse_parts(inside),
+        size_HW=None if size is None else parse_size(size),
         keep_parity_images=not no_parity_images,
         accept_licence=accept_licence,
         mode=WriteMode(overwrite=overwrite),

@@ -157,7 +157,9 @@ Engine = Annotated[
 Engines = Annotated[
     str, typer.Option(metavar="NAMES", help="Engines, separated by commas, or 'all'.")
 ]
-Size = Annotated[str, typer.Option(metavar="HxW", help="Height and width of the input.")]
+_SIZE = typer.Option("--size", metavar="HxW", help="Height and width of the input.")
+Size = Annotated[str, _SIZE]
+GraphSize = Annotated[str | None, _SIZE]
 Precision = Annotated[
     str | None,
     typer.Option(

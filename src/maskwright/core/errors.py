@@ -50,10 +50,11 @@ class TrainingError(MaskwrightError):
 
 
 class MissingDependencyError(MaskwrightError):
-    """An optional package is needed for this part."""
+    """An optional package is needed for this part: of `extra`, else of an own `command`."""
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; run: pip install 'maskwright[{extra}]'")
+    def __init__(self, package: str, extra: str, *, command: str | None = None) -> None:
+        command = command or f"pip install 'maskwright[{extra}]'"
+        super().__init__(f"{package} is not installed; run: {command}")
         self.package = package
         self.extra = extra
 

@@ -44,6 +44,7 @@ def export_model(
     unverified: bool = False,
     max_drop_points: float = MAX_DROP_POINTS,
     inside: Sequence[str] = (),
+    size_HW: tuple[int, int] | None = None,
     keep_parity_images: bool = True,
     accept_licence: bool = False,
     mode: WriteMode = NEW,
@@ -64,6 +65,7 @@ def export_model(
         unverified: Also write a graph that cannot run here, with a script that compares it.
         max_drop_points: The mIoU, in points of 0..100, that a graph of int8 may lose.
         inside: Parts of `export.inside` with which the graph is written once more.
+        size_HW: Of the image of a graph of one size; None: as `fixedsize.choose_size`.
         keep_parity_images: Keep crops of a few of the images in the Bundle.
         accept_licence: The user accepts the licence of a published model.
         mode: Overwrite replaces a Bundle.
@@ -77,11 +79,8 @@ def export_model(
         DataError: `data` is not a dataset, or its images do not fit the model.
         MissingDependencyError: The target needs a package that is not installed.
     """
-    source = Source.open(model, accept_licence=accept_licence)
+    source = _open_source(model, data, accept_licence=accept_licence, log=log)
     require_possible(source.card.input, inside)
-    for note in source.notes:
-        log(note)
-    _require_images(source, model, data)
     read = partial(_read_images, data, source.card.input, progress, allow_outside=allow_outside)
     options = _ExportOptions(
         targets=((to, precision),),
@@ -89,6 +88,7 @@ def export_model(
         unverified=unverified,
         max_drop_points=max_drop_points,
         inside=tuple(inside),
+        size_HW=size_HW,
         mode=mode,
         log=log,
     )
@@ -144,12 +144,21 @@ def choose_images(dataset: Dataset) -> list[Image]:
     return [dataset.image(int(index)) for index in indices]
 
 
-def _require_images(
-    source: Source, model: Path | str, data: Path | str | Dataset | None
-) -> None:
+def _open_source(
+    model: Path | str,
+    data: Path | str | Dataset | None,
+    *,
+    accept_licence: bool,
+    log: Callable[[str], None],
+) -> Source:
+    """Open the model, log its notes, and require images on which a graph is tested."""
+    source = Source.open(model, accept_licence=accept_licence)
+    for note in source.notes:
+        log(note)
     kept = None if source.bundle is None else source.bundle.parity_inputs
     if data is None and kept is None:
         raise ConfigError(f"{model}: keeps no parity images; give DATA to test the graph on")
+    return source
 
 
 def _read_images(
@@ -179,6 +188,7 @@ class _ExportOptions:
     unverified: bool = False
     max_drop_points: float = MAX_DROP_POINTS
     inside: tuple[str, ...] = ()
+    size_HW: tuple[int, int] | None = None
     mode: WriteMode
     log: Callable[[str], None] = _say_nothing
 
@@ -196,6 +206,7 @@ def _export(
             folder=folder,
             unverified=options.unverified,
             inside=options.inside,
+            size_HW=options.size_HW,
         )
         writers = [(open_writer(name), precision) for name, precision in options.targets]
         images = read()

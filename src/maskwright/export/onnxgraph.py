@@ -44,6 +44,18 @@ class HalfPrecision(nn.Module):
         return logits_BKhw
 
 
+def write_at_precision(
+    network: nn.Module,
+    card: ModelCard,
+    path: Path,
+    precision: str,
+    *,
+    size_HW: tuple[int, int] | None = None,  # noqa: ARG001
+) -> tuple[str, ...]:
+    """The contract of `export.target.Target`; the graph maps `image` to `logits`."""
+    return write_onnx(HalfPrecision(network) if precision == "fp16" else network, card, path)
+
+
 def write_onnx(network: nn.Module, card: ModelCard, path: Path) -> tuple[str, ...]:
     """Write the graph that maps `image` to `logits`, in one file; returns its outputs.
 

@@ -28,6 +28,9 @@ class Target(Protocol):
     RUNS_HERE: bool = True
     """Whether ENGINE is such a part; other graphs are written with `unverified` alone."""
 
+    HAS_FIXED_SIZE: bool = False
+    """Whether a graph is written for one image of one size; other graphs take any."""
+
     TOLERANCES: Mapping[str, Tolerance] = {"fp32": Tolerance()}
     """The precisions that can be written, each with what parity allows; the default first."""
 
@@ -37,7 +40,13 @@ class Target(Protocol):
 
     @abstractmethod
     def write(
-        self, network: "nn.Module", card: ModelCard, path: Path, precision: str
+        self,
+        network: "nn.Module",
+        card: ModelCard,
+        path: Path,
+        precision: str,
+        *,
+        size_HW: tuple[int, int] | None = None,
     ) -> tuple[str, ...]:
         """Write the graph, and return the names of its outputs (see `core.graph.Graph`).
 
@@ -46,6 +55,8 @@ class Target(Protocol):
             card: Of the network.
             path: A file that does not exist yet.
             precision: A key of `TOLERANCES`.
+            size_HW: Of the image that the graph takes, where `HAS_FIXED_SIZE`; None for
+                `fixedsize.DEFAULT_HW`. Other targets get None.
 
         Raises:
             ConfigError: The network cannot be written in this format.

@@ -21,6 +21,7 @@ from ..inference.engines.torch import TorchEngine
 from ..inference.parity import Planes, compare, read_kept, verify
 from ..inference.resolution import to_network
 from ..inference.seams import measure_graph
+from .fixedsize import choose_size, fit
 from .inside import ARGMAX, add_parts, compare_inside, write_triton
 from .layers import find_first_difference
 from .quality import QualityTest
@@ -60,7 +61,13 @@ class Trial:
         return [x_CHW for x_CHW, _ in read_kept(kept)]
 
     def compare(self, graph: Engine) -> Parity:
-        """The difference of the logits, on the images or on those that the Bundle keeps."""
+        """The difference of the logits, on the images or on those that the Bundle keeps.
+
+        For a graph of one size they are brought to it.
+        """
+        if graph.size_HW is not None:
+            fitted_CHW = [fit(x_CHW, graph.size_HW) for x_CHW in self.find_inputs()]
+            return compare(self.network, graph, fitted_CHW, num_crops=0)
         inputs_CHW = self.make_inputs()
         if inputs_CHW or self.bundle is None:
             what = "comparing with the network"
@@ -80,16 +87,24 @@ def prepare_images(images: Iterable[Image], spec: InputSpec) -> Iterator[Image]:
 class GraphWriter:
     """Writes graphs of one target into a folder.
 
-    A graph is written once more with the parts `inside`, see `export.inside`.
+    A graph is written once more with the parts `inside`, see `export.inside`. Of a target whose
+    graphs have one size, it is `size_HW`, else that of `fixedsize.choose_size`.
     """
 
     target: Target
     folder: Path
     inside: tuple[str, ...] = ()
+    size_HW: tuple[int, int] | None = None
 
     @classmethod
     def open(
-        cls, name: str, folder: Path, *, unverified: bool, inside: tuple[str, ...] = ()
+        cls,
+        name: str,
+        folder: Path,
+        *,
+        unverified: bool,
+        inside: tuple[str, ...] = (),
+        size_HW: tuple[int, int] | None = None,
     ) -> Self:
         """Load the target; with `unverified`, also one whose graphs cannot run here.
 
@@ -97,7 +112,8 @@ class GraphWriter:
             UnknownNameError: There is no such target.
             MissingDependencyError: It needs a package that is not installed.
             ConfigError: Its graphs cannot be run here, and `unverified` is not given; or parts
-                inside are asked of another target than onnx.
+                inside are asked of another target than onnx, or a size of one whose graphs
+                take any.
         """
         if inside and name != "onnx":
             raise ConfigError(
@@ -105,6 +121,11 @@ class GraphWriter:
                 f"the configuration beside that graph serves it with Triton, also on TensorRT"
             )
         target = parts.load(TARGETS, name, like=Target)
+        if size_HW is not None and not target.HAS_FIXED_SIZE:
+            raise ConfigError(
+                f"--size {size_HW[0]}x{size_HW[1]}: graphs of --to {name} take images of any "
+                f"size; leave --size out"
+            )
         lacks = target.missing()
         if lacks is not None:
             raise lacks
@@ -114,7 +135,7 @@ class GraphWriter:
                 f"compared with the network; write it with --unverified, and run the script "
                 f"that is written beside it on the machine that has {target.ENGINE}"
             )
-        return cls(target, folder, inside)
+        return cls(target, folder, inside, size_HW)
 
     def write(
         self, trial: Trial, precision: str | None
@@ -137,8 +158,12 @@ class GraphWriter:
         path = self.folder / name_file(self.target, precision)
         if precision == "int8":
             return self._write_int8(trial, path)
+        network, card, size_HW = trial.network.network, trial.card, None
+        if self.target.HAS_FIXED_SIZE:
+            size_HW = choose_size(self.size_HW, trial.make_inputs())
+            trial.log(f"{path.name}: for images of {size_HW[0]}x{size_HW[1]}")
         for _ in trial.progress(range(1), total=1, what=f"writing {path.name}"):
-            outputs = self.target.write(trial.network.network, trial.card, path, precision)
+            outputs = self.target.write(network, card, path, precision, size_HW=size_HW)
         scripts = self._write_scripts(path, trial.card, precision)
         tolerance = self.target.TOLERANCES[precision]
         if not self.target.RUNS_HERE:

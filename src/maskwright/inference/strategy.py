@@ -42,7 +42,7 @@ def run_whole(
     """Run each image in one piece; see `Strategy`.
 
     For an engine that takes multiples of some size alone, the last row and column are repeated
-    up to the next multiple.
+    up to the next multiple; for one that takes one size alone, up to that size.
     """
     return run_inputs(
         engine, card, [prepare_input(engine, card, i, where=where) for i in images_BHWC]
@@ -68,12 +68,14 @@ def prepare_input(
     """Resize, normalise and pad one image; raises as `Strategy`."""
     x_CHW = to_network(image_HWC, card.input)
     height, width = x_CHW.shape[1:]
-    if engine.size_HW not in {None, (height, width)}:
+    below, right = (-side % engine.size_multiple for side in (height, width))
+    if engine.size_HW is not None:
+        below, right = engine.size_HW[0] - height, engine.size_HW[1] - width
+    if below < 0 or right < 0:
         raise DataError(
             f"{where}: engine {engine.name!r} runs images of {engine.size_HW} (H, W) only, "
             f"got {(height, width)}; use an engine or a graph of free size"
         )
-    below, right = (-side % engine.size_multiple for side in (height, width))
     if below or right:
         x_CHW = np.pad(x_CHW, ((0, 0), (0, below), (0, right)), mode="edge")
     return NetworkInput(x_CHW, image_HWC.shape[:2], (height, width))

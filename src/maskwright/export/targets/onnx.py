@@ -1,13 +1,8 @@
 """ONNX by torch.onnx with dynamo, for any batch, height and width."""
 
-from pathlib import Path
-
-from torch import nn
-
 from ...core.bundle import GRAPH
-from ...core.card import ModelCard
 from ...core.graph import INT8_TOLERANCE, Tolerance
-from ..onnxgraph import HalfPrecision, write_onnx
+from ..onnxgraph import write_at_precision
 
 FILE = GRAPH
 ENGINE = "onnxruntime"
@@ -17,7 +12,4 @@ TOLERANCES = {
     "int8": INT8_TOLERANCE,
 }
 
-
-def write(network: nn.Module, card: ModelCard, path: Path, precision: str) -> tuple[str, ...]:
-    """The contract of `export.target.Target`; the graph maps `image` to `logits`."""
-    return write_onnx(HalfPrecision(network) if precision == "fp16" else network, card, path)
+write = write_at_precision

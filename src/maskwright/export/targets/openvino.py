@@ -27,7 +27,14 @@ def missing() -> MissingDependencyError | None:
     return None if find_spec("openvino") else MissingDependencyError("openvino", "openvino")
 
 
-def write(network: nn.Module, card: ModelCard, path: Path, _precision: str) -> tuple[str, ...]:
+def write(
+    network: nn.Module,
+    card: ModelCard,
+    path: Path,
+    _precision: str,
+    *,
+    size_HW: tuple[int, int] | None = None,  # noqa: ARG001
+) -> tuple[str, ...]:
     """The contract of `export.target.Target`."""
     import openvino
 

@@ -9,11 +9,9 @@ TensorRT through ONNX Runtime, on the images that the Bundle keeps.
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import nn
-
 from ...core.card import ModelCard
 from ...core.graph import LOGITS, Tolerance
-from ..onnxgraph import IMAGE, HalfPrecision, write_onnx
+from ..onnxgraph import IMAGE, write_at_precision
 from ..triton import Tensor, write_config
 
 FILE = "tensorrt.onnx"
@@ -73,9 +71,7 @@ parity.require_agreement(
 '''
 
 
-def write(network: nn.Module, card: ModelCard, path: Path, precision: str) -> tuple[str, ...]:
-    """The contract of `export.target.Target`; the graph maps `image` to `logits`."""
-    return write_onnx(HalfPrecision(network) if precision == "fp16" else network, card, path)
+write = write_at_precision
 
 
 def list_scripts(file: str, card: ModelCard, precision: str) -> Mapping[str, str]:

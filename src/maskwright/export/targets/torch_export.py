@@ -14,7 +14,14 @@ FILE = "model.pt2"
 ENGINE = "torch_export"
 
 
-def write(network: nn.Module, card: ModelCard, path: Path, _precision: str) -> tuple[str, ...]:
+def write(
+    network: nn.Module,
+    card: ModelCard,
+    path: Path,
+    _precision: str,
+    *,
+    size_HW: tuple[int, int] | None = None,  # noqa: ARG001
+) -> tuple[str, ...]:
     """The contract of `export.target.Target`."""
     image_BCHW = torch.zeros(2, card.input.channels, *TRACED_HW)
     batch, height, width = (torch.export.Dim(n) for n in ("batch", "height", "width"))
