@@ -38,7 +38,9 @@ HEAD = "| size | server | images per second | ratio | p50 ms | p95 ms | p99 ms |
 
 
 def make_bundle(folder):
-    """Fast-SCNN for 19 classes, exported."""
+    """Fast-SCNN for 19 classes, exported with the logits of its head, as a training does."""
+    from dataclasses import replace
+
     import torch
     from safetensors.torch import save_file
 
@@ -57,6 +59,7 @@ def make_bundle(folder):
     checkpoint.mkdir()
     torch.manual_seed(0)
     network = build_model(card)
+    card = replace(card, logits=network.head_grid)
     (checkpoint / "card.json").write_text(json.dumps(card.to_json()))
     save_file(network.state_dict(), checkpoint / "weights.safetensors")
     return export_bundle(checkpoint, [draw_image((128, 192))], folder / "bundle")

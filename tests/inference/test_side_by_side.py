@@ -82,3 +82,13 @@ def test_an_engine_of_one_thread_gives_the_same_logits(bundle):
 def test_threads_that_were_chosen_stay(bundle):
     chosen = open_model(bundle, engine="onnxruntime", options=EngineOptions(threads=2))
     assert chosen.engine.make_serial() is None
+
+
+def test_threads_sleep_where_an_engine_shares_its_cores(bundle):
+    engine = open_model(bundle, engine="onnxruntime").engine
+    options = EngineOptions(spins=False)
+    quiet = open_model(bundle, engine="onnxruntime", options=options).engine
+    entry = "session.intra_op.allow_spinning"
+    assert quiet.session.get_session_options().get_session_config_entry(entry) == "0"
+    x_BCHW = np.random.default_rng(0).standard_normal((1, 3, 40, 50)).astype(np.float32)
+    np.testing.assert_array_equal(quiet(x_BCHW), engine(x_BCHW))

@@ -15,7 +15,12 @@ from maskwright.core.errors import ConfigError, DataError, OutputError
 from maskwright.store.backup import back_up, restore, upgrade
 from maskwright.store.database import Database, read_meta, write_meta
 from maskwright.store.items import add_blobs, add_items, list_items, read_blobs
-from maskwright.store.place import find_place, name_place
+from maskwright.store.place import (
+    find_default_store,
+    find_place,
+    make_default_store,
+    name_place,
+)
 from maskwright.store.records import Record, add_records, list_records
 from maskwright.store.tables import metadata
 from maskwright.store.upgrades import VERSION
@@ -208,3 +213,14 @@ def test_the_verb(tmp_path):
         assert "no.sqlite: there is no store" in str(absent.exception)
     assert not (tmp_path / "d.zip").exists()
     assert not (tmp_path / "no.sqlite").exists()
+
+
+def test_the_folder_of_the_default_store_is_made_for_who_writes(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "new" / "state"))
+    assert not find_default_store().parent.exists()
+    Database.open(make_default_store()).close()
+    assert (tmp_path / "new/state/maskwright/service.sqlite").is_file()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"service\.sqlite: cannot write: there is a file"):
+        make_default_store()

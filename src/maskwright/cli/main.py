@@ -18,6 +18,7 @@ import typer
 from ..core.errors import MaskwrightError
 from ..core.extras import explain_missing
 from ..core.files import describe_read_error
+from ..core.memory import keep_freed_memory
 from ..core.spelling import speaks_command_line
 from .baseline import baseline
 from .bench import bench
@@ -144,6 +145,7 @@ def main() -> None:
     """Run the command line; the console script `maskwright`."""
     speaks_command_line.set(True)
     _escape_undecodable_names()
+    keep_freed_memory()
     _stop_on_signals()
     try:
         app(prog_name="maskwright")

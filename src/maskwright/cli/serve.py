@@ -222,7 +222,7 @@ def _choose_watch(
     from ..core.errors import ConfigError
     from ..serving.watch.alarmfile import AlarmFile, read_alarm_file
     from ..serving.watch.watching import WatchOptions
-    from ..store.place import find_default_store
+    from ..store.place import make_default_store
 
     rows_s = budget_seconds(retain, option="--retain") or 0.0
     if store == "none":
@@ -230,7 +230,7 @@ def _choose_watch(
             raise ConfigError("--keep and --alarms need rows; leave out --store none")
         return None
     return WatchOptions(
-        store=store or find_default_store(),
+        store=store or make_default_store(),
         keep=keep,
         rows_s=rows_s,
         alarms=AlarmFile() if alarms is None else read_alarm_file(alarms),

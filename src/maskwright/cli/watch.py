@@ -85,7 +85,7 @@ def _show_dashboard(
     from ..serving.log import ignore, write_log
     from ..serving.run import ServeOptions, serve
     from ..serving.watch.watching import WatchOptions
-    from ..store.place import find_default_store
+    from ..store.place import make_default_store
 
     def announce(_names: object, address: str) -> None:
         console.say(f"the dashboard is at {address}/watch; stop with Ctrl-C")
@@ -98,7 +98,7 @@ def _show_dashboard(
             port=port,
             drain_s=0,
             grace_s=2,
-            watch=WatchOptions(store=store or find_default_store(), records=False),
+            watch=WatchOptions(store=store or make_default_store(), records=False),
         ),
         Access(host, tokens=None if token_file is None else read_tokens(token_file)),
         announce=announce,

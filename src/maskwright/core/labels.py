@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -133,6 +134,7 @@ def _hash_classes(classes: list[dict[str, Any]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@cache
 def voc_palette() -> tuple[Rgb, ...]:
     """The 256 colours of Pascal VOC: the bits of the index spread over R, G, B from the top.
 

@@ -27,7 +27,8 @@ class EngineOptions:
     providers, the first usable one is taken; empty means those of the device. `precision` is
     that of the arithmetic: `fp32`, `fp16`, `bf16` or `int8`; None is fp32, for a model all of
     whose graphs have another precision that of the last. An engine refuses an option that it
-    cannot follow.
+    cannot follow. Where `spins` is False, threads of ONNX Runtime that wait for each other
+    sleep, which leaves their cores to other work: right beside it, slower alone.
 
     Raises ConfigError for a value outside these.
     """
@@ -36,6 +37,7 @@ class EngineOptions:
     device: str = "auto"
     providers: tuple[str, ...] = ()
     precision: str | None = None
+    spins: bool = True
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:

@@ -39,7 +39,7 @@ def remember_engine(
 
 def _name_choice(bundle: Bundle, options: EngineOptions) -> str:
     machine = Machine.detect().to_json() | {"load": None}
-    chosen = asdict(options) | {"precision": options.precision or FP32}
+    chosen = asdict(options) | {"precision": options.precision or FP32, "spins": True}
     described = [dict(bundle.sha256), chosen, machine]
     text = json.dumps(described, sort_keys=True)
     return f"{hashlib.sha256(text.encode()).hexdigest()}.json"

@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from ..core.atomic import explain_write_errors
 from ..core.errors import ConfigError
 from ..core.files import find_state_folder
 
@@ -39,5 +40,17 @@ def name_place(url: URL) -> str:
 
 
 def find_default_store() -> Path:
-    """The store of services in the user's state folder."""
+    """The store of services in the user's state folder; it may not be there yet."""
     return find_state_folder() / "service.sqlite"
+
+
+def make_default_store() -> Path:
+    """As `find_default_store`, for who writes to it: its folder is made.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    path = find_default_store()
+    with explain_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path

@@ -18,7 +18,7 @@ import numpy as np
 from ...core.bundle import open_bundle
 from ...core.errors import ConfigError, MaskwrightError
 from ...core.graph import Tolerance
-from ...core.memory import measure_peak
+from ...core.memory import keep_freed_memory, measure_peak
 from ..engine import Engine, EngineOptions
 from ..parity import Planes, Run, verify
 from ..predictor import open_model
@@ -86,6 +86,7 @@ class Job:
 
 def main() -> None:
     """Run the job of the first argument."""
+    keep_freed_memory()
     answers = take_stdout()
     job = Job.from_text(sys.argv[1])
     try:

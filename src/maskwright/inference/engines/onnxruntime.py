@@ -131,6 +131,8 @@ def _session(file: Path, options: EngineOptions, *, compact: bool = False) -> An
     settings.enable_cpu_mem_arena = False  # it grows by powers of two, and keeps what it has
     settings.enable_mem_pattern = False  # a plan per input size would pile up over odd sizes
     settings.intra_op_num_threads = options.threads or 0  # 0: as many as there are cores
+    if not options.spins:
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = _providers(options, onnxruntime.get_available_providers())
     try:
         return onnxruntime.InferenceSession(file, settings, providers=providers)

@@ -20,6 +20,7 @@ from typing import TypeVar
 from ...core.errors import MaskwrightError, OutputError
 from ...core.journal import count_lines, describe_done
 from ...core.lock import hold_lock
+from ...core.memory import keep_freed_memory
 from ...core.results import WriteMode
 from ...core.spelling import speaks_command_line
 from ...data.reading.archive import find_top, unpack
@@ -148,6 +149,7 @@ def main(arguments: Sequence[str]) -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     threading.Thread(target=_end_with_server, daemon=True).start()
     speaks_command_line.set(False)
+    keep_freed_memory()
     with suppress(OSError, AttributeError):  # AttributeError: Windows
         os.nice(_NICENESS)
 

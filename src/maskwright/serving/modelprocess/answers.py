@@ -152,7 +152,8 @@ def _encode_geojson(of: Answered) -> tuple[str, bytes]:
 def _describe(of: Answered) -> Document:
     """What every JSON answer has: the model, the size, and the share of each class."""
     prediction = of.prediction
-    counts_C = count_pixels(prediction.labels_HW, len(prediction.labels))
+    labels = prediction.labels
+    counts_C = count_pixels(prediction.labels_HW, len(labels))
     percents = 100 * counts_C / max(1, int(counts_C.sum()))
     verdict = prediction.verdict
     document: Document = {
@@ -162,11 +163,11 @@ def _describe(of: Answered) -> Document:
             {
                 "index": index,
                 "name": name,
-                "color": prediction.labels.palette[index].tolist(),
+                "color": list(labels.classes[index].color),
                 "pixels": int(counts_C[index]),
                 "percent": round(float(percents[index]), 4),
             }
-            for index, name in enumerate(prediction.labels.names)
+            for index, name in enumerate(labels.names)
         ],
     }
     if verdict is not None:

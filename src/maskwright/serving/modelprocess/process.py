@@ -18,6 +18,7 @@ from typing import IO, Self
 
 from ...core.bundle import is_bundle, open_bundle
 from ...core.errors import ConfigError, MaskwrightError
+from ...core.memory import keep_freed_memory
 from ...core.spelling import speaks_command_line
 from ...core.threads import count_cores
 from ...inference.bench.fastest import MANY_IMAGES
@@ -66,7 +67,10 @@ class ModelChoice:
             self.path,
             engine=self.engine,
             options=EngineOptions(
-                threads=self.threads, device=self.device, precision=self.precision
+                threads=self.threads,
+                device=self.device,
+                precision=self.precision,
+                spins=False,
             ),
             tiling=tiling,
             trust=self.trust,
@@ -166,6 +170,7 @@ def main(arguments: Sequence[str]) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no message
     speaks_command_line.set(False)
+    keep_freed_memory()
     try:
         session = open_session(ModelChoice.from_json(arguments[0]))
     except MaskwrightError as error:

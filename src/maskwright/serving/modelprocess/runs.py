@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +31,8 @@ def encode_classes(labels_HW: LabelMap, spec: LabelSpec, order: str) -> Document
     With the order `columns` these are the `counts` of COCO's RLE, which pycocotools reads; with
     `rows` the same text counts along the rows. Pixels that are IGNORE belong to no class.
     """
-    flat = np.ravel(labels_HW, order="F" if order == COLUMNS else "C")
+    lines = cv2.transpose(labels_HW) if order == COLUMNS else labels_HW
+    flat = np.asarray(lines, np.uint8).ravel()
     starts, values = _find_runs(flat)
     ends = np.append(starts[1:], flat.size)
     return {

@@ -18,6 +18,10 @@ _CHUNK_PX = 1 << 19
 """Pixels of mixed cells decided at once, which bounds the memory of intermediate arrays."""
 
 
+_STRIP_PX = 1 << 16
+"""Pixels whose largest logits are found at once: their arrays stay in the cache."""
+
+
 class Cells(NamedTuple):
     """The cells between pixel centres along one axis of N pixels, from before the first one on.
 
@@ -70,12 +74,22 @@ def upsample_argmax(logits: Logits) -> LabelMap:
 
 def find_largest(logits_Khw: NDArray[np.float32]) -> LabelMap:
     """Index of the largest logit of each pixel, the lowest where several are equal."""
-    best_hw = logits_Khw[0].copy()
-    labels_hw = np.zeros(best_hw.shape, np.uint8)
-    for index, plane_hw in enumerate(logits_Khw[1:], start=1):
-        np.putmask(labels_hw, plane_hw > best_hw, index)
-        np.maximum(best_hw, plane_hw, out=best_hw)
+    labels_hw = np.zeros(logits_Khw.shape[1:], np.uint8)
+    step = max(1, _STRIP_PX // max(1, logits_Khw.shape[2]))
+    for top in range(0, len(labels_hw), step):
+        _find_largest_of_strip(logits_Khw[:, top : top + step], labels_hw[top : top + step])
     return labels_hw
+
+
+def _find_largest_of_strip(logits_Khw: NDArray[np.float32], labels_hw: LabelMap) -> None:
+    """Write into zeros: classes come in order, so a class that is larger has a larger index."""
+    best_hw, is_larger_hw = logits_Khw[0].copy(), np.empty(labels_hw.shape, np.bool_)
+    index_hw = is_larger_hw.view(np.uint8)
+    for index, plane_hw in enumerate(logits_Khw[1:], start=1):
+        np.greater(plane_hw, best_hw, out=is_larger_hw)
+        np.multiply(index_hw, np.uint8(index), out=index_hw)
+        np.maximum(labels_hw, index_hw, out=labels_hw)
+        np.maximum(best_hw, plane_hw, out=best_hw)
 
 
 def _decide_cells(
