@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 
 from maskwright.core.bundle import open_bundle
+from maskwright.core.memory import keep_freed_memory
 
 HERE = Path(__file__).parent
 NUM_CLIENTS = 4
@@ -32,9 +33,10 @@ PORT = 8917
 NOTE = (
     "`benchmarks/serving.py`: Fast-SCNN, 19 classes, the same ONNX graph in all, PNG in, run",
     f"lengths out, {NUM_CLIENTS} clients at once, two cores of an AMD EPYC. Ratios are to",
-    "maskwright in the same run; the bare engine runs prepared input, one after the other.",
+    "maskwright in the same run, CPU is that of all processes of a server per image; the bare",
+    "engine runs prepared input, one after the other. maskwright writes its row per image.",
 )
-HEAD = "| size | server | images per second | ratio | p50 ms | p95 ms | p99 ms |"
+HEAD = "| size | server | images per second | ratio | CPU ms | p50 ms | p95 ms | p99 ms |"
 
 
 def make_bundle(folder):
@@ -74,18 +76,20 @@ def draw_image(size_HW):
 
 
 def measure_engine(bundle, size_HW, seconds):
-    """Images per second of the engine alone, on prepared input."""
+    """Images per second of the engine alone, on prepared input, and its CPU in ms per image."""
     from maskwright.inference.predictor import open_model
     from maskwright.inference.strategy import prepare_input
 
-    model = open_model(bundle.root)
+    keep_freed_memory()  # as all programs of maskwright do
+    model = open_model(bundle.root, engine="onnxruntime")
     x_BCHW = prepare_input(model.engine, model.card, draw_image(size_HW), where="x").x_CHW[None]
     model.engine(x_BCHW)
-    began_s, num = time.perf_counter(), 0
+    began_s, began_cpu_s, num = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - began_s < seconds:
         model.engine(x_BCHW)
         num += 1
-    return num / (time.perf_counter() - began_s)
+    cpu_s = time.process_time() - began_cpu_s
+    return num / (time.perf_counter() - began_s), 1000 * cpu_s / num
 
 
 def start_server(name, bundle, python):
@@ -127,8 +131,21 @@ def wait_for(server, path, body):
     raise RuntimeError("the server has ended")
 
 
-def measure_server(path, body, seconds):
-    """Images per second, and the time of each answer in ms."""
+def read_cpu_s(session):
+    """Seconds of CPU of all processes of a session, as proc_pid_stat(5) has them."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if int(fields[3]) == session:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def measure_server(server, path, body, seconds):
+    """Images per second, CPU in ms per image, and the time of each answer in ms."""
     times_ms, ends_s = [], time.perf_counter() + seconds
 
     def run():
@@ -138,13 +155,14 @@ def measure_server(path, body, seconds):
             send(connection, path, body)
             times_ms.append(1000 * (time.perf_counter() - began_s))
 
-    began_s = time.perf_counter()
+    began_s, began_cpu_s = time.perf_counter(), read_cpu_s(server.pid)
     threads = [threading.Thread(target=run) for _ in range(NUM_CLIENTS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return len(times_ms) / (time.perf_counter() - began_s), times_ms
+    num, cpu_s = len(times_ms), read_cpu_s(server.pid) - began_cpu_s
+    return num / (time.perf_counter() - began_s), 1000 * cpu_s / num, times_ms
 
 
 def measure(bundle, names, python, seconds):
@@ -157,7 +175,7 @@ def measure(bundle, names, python, seconds):
         try:
             for index, body in enumerate(bodies):
                 wait_for(server, path, body)
-                found[name, index] = measure_server(path, body, seconds)
+                found[name, index] = measure_server(server, path, body, seconds)
         finally:
             os.killpg(server.pid, signal.SIGKILL)  # some wait for ever when asked to end
             server.wait()
@@ -166,16 +184,18 @@ def measure(bundle, names, python, seconds):
 
 def write_page(engine, found, names):
     """Write the table."""
-    lines = ["# Serving", "", *NOTE, "", HEAD, "|---|---|---|---|---|---|---|"]
+    lines = ["# Serving", "", *NOTE, "", HEAD, "|---|---|---|---|---|---|---|---|"]
     for index, (height, width) in enumerate(SIZES):
         own = found["maskwright", index][0]
         size = f"{height} x {width}"
-        share = engine[index] / own
-        lines.append(f"| {size} | bare engine | {engine[index]:.1f} | {share:.2f} | | | |")
+        rate, cpu_ms = engine[index]
+        alone = f"{rate:.1f} | {rate / own:.2f} | {cpu_ms:.0f}"
+        lines.append(f"| {size} | bare engine | {alone} | | | |")
         for name in names:
-            rate, times_ms = found[name, index]
+            rate, cpu_ms, times_ms = found[name, index]
             shown = " | ".join(f"{np.percentile(times_ms, q):.0f}" for q in (50, 95, 99))
-            lines.append(f"| {size} | {name} | {rate:.1f} | {rate / own:.2f} | {shown} |")
+            speed = f"{rate:.1f} | {rate / own:.2f} | {cpu_ms:.0f}"
+            lines.append(f"| {size} | {name} | {speed} | {shown} |")
     (HERE / "serving.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 
