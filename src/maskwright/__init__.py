@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .evaluation.compare.compare import compare as compare
     from .evaluation.compare.page import write_comparison as write_comparison
     from .evaluation.diff.diff import Difference as Difference
+    from .evaluation.estimator import estimate as estimate
     from .evaluation.refining.result import Tuning as Tuning
     from .evaluation.refining.tune import TuneOptions as TuneOptions
     from .evaluation.refining.tune import tune_refine as tune_refine
@@ -153,6 +154,7 @@ _HOME = {
     "train": "calls:train",
     "TrainingError": "core.errors:TrainingError",
     "TrainOptions": "training.options:TrainOptions",
+    "estimate": "evaluation.estimator:estimate",
     "tune_refine": "evaluation.refining.tune:tune_refine",
     "TuneOptions": "evaluation.refining.tune:TuneOptions",
     "Tuning": "evaluation.refining.result:Tuning",

@@ -1,6 +1,7 @@
 """The dashboard: what an operator sees of a store, in a browser too."""
 
 import html
+import json
 import re
 import time
 from dataclasses import replace
@@ -9,18 +10,23 @@ import numpy as np
 import pytest
 
 from maskwright.core.observation import format_observations
+from maskwright.monitoring.estimate import METHODS, Estimator
+from maskwright.monitoring.estimate import SCHEMA as ESTIMATOR_SCHEMA
+from maskwright.monitoring.window import Window
 from maskwright.serving.access import Access
 from maskwright.serving.endpoints import WATCHING
 from maskwright.serving.watch import judge as judging
+from maskwright.serving.watch.estimates import estimate_columns
 from maskwright.serving.watch.judge import (
     Judge,
     name_baseline,
     name_drift,
+    name_estimator,
     to_observation,
 )
 from maskwright.serving.watch.keeper import KeepOptions
 from maskwright.serving.watch.recorder import Failure, add_to_windows, sum_by_minute
-from maskwright.serving.watch.view import View, read_columns
+from maskwright.serving.watch.view import Columns, View, read_columns
 from maskwright.serving.watch.watching import Watch, WatchOptions
 from maskwright.store.alarms import acknowledge, list_alarms, raise_alarm
 from maskwright.store.database import Database, write_meta
@@ -51,8 +57,34 @@ def _make_stream(now, rng):
                 "classes": {"road": road, "<b>car": 1 - road},
                 "confidence": {"mean": 0.9 + 0.02 * float(rng.normal())},
                 "shapes": {"border": 0.1 + 0.01 * float(rng.normal())},
+                "expected": {
+                    "hit road": 0.55,
+                    "hit <b>car": 0.25,
+                    "truth road": 0.65,
+                    "truth <b>car": 0.35,
+                    "predicted road": 0.6,
+                    "predicted <b>car": 0.4,
+                },
             },
+            score=((60 + n % 5, 5), (5, 30)) if n % 3 == 0 else None,
         )
+
+
+ESTIMATOR = ESTIMATOR_SCHEMA.stamp(
+    {
+        "thresholds": [0.0, 0.0],
+        "lines": {key: [0.7, 0.8, 1.0] for key in METHODS},
+        "range": [0.5, 0.95],
+        "group_images": 5,
+        "folds": [
+            {
+                "thresholds": [0.0, 0.0],
+                "lines": {key: [[0.7, 0.8, 1.0]] for key in METHODS},
+                "errors": {key: [[0.02] * 20] for key in METHODS},
+            }
+        ],
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +99,7 @@ def filled(tmp_path_factory):
         add_to_windows(connection, sum_by_minute([*rows, *failures]))
         document = {"title": "A <script>", "text": "what it is"}
         raise_alarm(connection, "test", "warning", document, now - 60)
+        write_meta(connection, name_estimator(BUNDLE), json.dumps(ESTIMATOR))
     database.close()
     return folder / "a.sqlite", now
 
@@ -139,6 +172,31 @@ def test_the_page_says_that_images_have_changed_and_what(app):
 def test_another_view_is_refused(app, query, status, message):
     answer = ask(app, "GET", f"/watch?{query}")
     assert (answer.status, answer.json) == (status, {"error": message})
+
+
+def test_mean_iou_is_shown_by_truth_and_estimated_without_it(app):
+    page = _text(ask(app, "GET", "/watch?span=6h").body.decode())
+    # soft IoU 0.55 / 0.7 and 0.25 / 0.5, 0.16 below the level of the fit
+    expected = 100 * (0.7 - (0.8 - (0.55 / 0.7 + 0.25 / 0.5) / 2))
+    low, high = expected - 2, expected + 2
+    assert f"Estimated mean IoU {expected:.1f} % {low:.1f} % to {high:.1f} % (90 %)" in page
+    assert f"estimated of {NUM} images" in page
+    assert re.search(r"Mean IoU 80\.\d % of 234 images with truth", page)
+    assert "Evidence by family" in page
+    assert "Control charts" in page
+    assert re.search(r"road (in control|\d+ signals?: )", page)
+
+
+def test_an_estimate_is_silent_outside_of_what_it_knows():
+    window = Window.of_image(
+        {"expected": {"hit a": 0.2, "truth a": 1.0, "predicted a": 1.0}}, 1
+    )
+    columns = Columns(View.of_query({}, [], 1e9), [window] * 96)
+    estimator = Estimator.from_json(ESTIMATOR, where="x")
+    found = estimate_columns(estimator, columns, 30)
+    assert (found.num_images, len(found.times_N), found.num_silent) == (96, 3, 3)
+    assert found.whole.miou is None
+    assert estimate_columns(estimator, columns, 97) is None
 
 
 def test_an_alarm_is_acknowledged(app, watch):

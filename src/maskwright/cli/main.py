@@ -34,6 +34,7 @@ from .diff import diff
 from .distil import distil
 from .drift import drift
 from .env import env
+from .estimate import estimate
 from .evaluate import evaluate
 from .export import export
 from .import_onnx import import_onnx
@@ -84,6 +85,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         sweep: "sweep my-data --over optim.lr=1e-4:1e-2:log --time 2h -o search",
         evaluate: "evaluate runs/a my-data --split test -o report",
         decide: "decide runs/a my-data --miss 1% -o bundle",
+        estimate: "estimate runs/a my-data -o bundle",
         tune_refine: "tune-refine runs/a my-data -o bundle",
         soup: "soup runs/a+runs/b my-data -o averaged",
         export: "export runs/a --to onnx -o bundle",

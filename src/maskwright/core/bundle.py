@@ -2,8 +2,9 @@
 
 A folder with `bundle.json` (card, graphs, file hashes, id) and the files it lists:
 `weights.safetensors` (not where a graph was imported), graphs such as `model.onnx`,
-`report.json`, `parity.npz`, a few images with the logits expected of them, and
-`baseline.ndjson`, observations of the validation images. It opens without torch. `id` is the
+`report.json`, `parity.npz`, a few images with the logits expected of them,
+`baseline.ndjson`, observations of the validation images, and `estimator.json`, what estimates
+mIoU without labels. It opens without torch. `id` is the
 SHA-256 of the manifest as it was written, which holds the SHA-256 of every file: a flipped byte
 anywhere changes one of them and the Bundle refuses to open. `model` is the id of the checkpoint
 that was exported: the report of a run and the Bundle of the run name one model.
@@ -33,6 +34,7 @@ WEIGHTS = "weights.safetensors"
 REPORT = "report.json"
 PARITY = "parity.npz"
 BASELINE = "baseline.ndjson"
+ESTIMATOR = "estimator.json"
 MAX_BYTES = 64 << 30
 """Largest file of a Bundle."""
 

@@ -24,6 +24,11 @@ it, how sure the model is, how its regions look."""
 ENCODER = "encoder"
 """One family more, where a graph gives them: means of the features of its encoder."""
 
+EXPECTED = "expected"
+"""What a server adds, for estimates of accuracy and not for drift: of each class the share of
+pixels that are expected to be right (`hit`), to be of the class (`truth`), and that are
+predicted."""
+
 TITLES = {
     "image": "light, colours and sharpness",
     "classes": "shares of classes",

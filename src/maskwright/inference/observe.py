@@ -114,6 +114,32 @@ def _mix(values: NDArray[np.float32], around: Neighbours, *, axis: int) -> NDArr
     return np.asarray(found + weight * (np.take(values, second, axis) - found))
 
 
+def measure_expected(
+    shares_Khw: NDArray[np.float32], labels_HW: LabelMap, names: tuple[str, ...]
+) -> dict[str, float]:
+    """The family `expected` from the shares of classes at the pixels of `choose_pixels`.
+
+    Every second row and column is enough: it is summed over many images.
+    """
+    rows, columns = choose_pixels(labels_HW.shape)
+    is_valid_P = (labels_HW[rows[::2], columns[:, ::2]] != IGNORE).ravel()
+    shares_KP = shares_Khw[:, ::2, ::2].reshape(len(names), -1)
+    if not is_valid_P.all():
+        shares_KP = shares_KP[:, is_valid_P]
+    num = max(1, shares_KP.shape[1])
+    best_P = shares_KP.argmax(axis=0)
+    found = {
+        "hit": np.bincount(best_P, shares_KP.max(axis=0), len(names)),
+        "truth": shares_KP.sum(axis=1),
+        "predicted": np.bincount(best_P, minlength=len(names)),
+    }
+    return {
+        f"{kind} {name}": value
+        for kind, values_K in found.items()
+        for name, value in zip(names, np.round(values_K / num, 6).tolist(), strict=True)
+    }
+
+
 def _shrink(size_HW: tuple[int, ...], side_px: int) -> tuple[int, int]:
     ratio = min(1.0, side_px / max(size_HW))
     return max(1, round(ratio * size_HW[0])), max(1, round(ratio * size_HW[1]))

@@ -113,13 +113,15 @@ class Estimator:
     """Fitted on labelled validation images, plain and corrupted.
 
     `thresholds_C` are those of `atc`, `lines` those of each method, and `range` has the mean
-    confidences that were seen. `folds` give the intervals.
+    confidences that were seen. `folds` give the intervals, for groups of `group_images`
+    independent images or more.
     """
 
     thresholds_C: Values
     lines: Mapping[Method, _Line]
     range: tuple[float, float]
     folds: Sequence[_Fold]
+    group_images: int
 
     @classmethod
     def fit(cls, plain: LabelledGroup, corrupted: Corrupted) -> Self:
@@ -141,6 +143,7 @@ class Estimator:
             },
             range=(min(confidences) - MARGIN, max(confidences) + MARGIN),
             folds=[_fit_fold(plain, corrupted, block.tolist()) for block in blocks],
+            group_images=min(map(len, blocks)),
         )
 
     def estimate(self, images: Sequence[SoftCounts], method: Method = "soft") -> Estimate:
@@ -181,6 +184,7 @@ class Estimator:
                 "thresholds": self.thresholds_C.tolist(),
                 "lines": self.lines,
                 "range": list(self.range),
+                "group_images": self.group_images,
                 "folds": [
                     {
                         "thresholds": one.thresholds_C.tolist(),
@@ -206,6 +210,7 @@ class Estimator:
                 thresholds_C=np.array(read["thresholds"], float),
                 lines={m: _Line(*map(float, read["lines"][m])) for m in METHODS},
                 range=(low, high),
+                group_images=int(read["group_images"]),
                 folds=[
                     _Fold(
                         np.array(fold["thresholds"], float),

@@ -47,12 +47,13 @@ class TimeAxis:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimeLine:
-    """One line: values (N,) at times (N,), which ascend."""
+    """One line: values (N,) at times (N,), which ascend, and intervals (2, N) if known."""
 
     name: str
     color: Rgb
     times_N: NDArray[np.float64]
     values_N: NDArray[np.float64]
+    interval_2N: NDArray[np.float64] | None = None
 
 
 def draw_times(
@@ -67,7 +68,9 @@ def draw_times(
     known = np.concatenate([line.values_N[np.isfinite(line.values_N)] for line in lines])
     if not len(known):
         return ""
-    scale = _Scale.fit([*known.tolist(), *(band or ())], unit)
+    ends = [line.interval_2N for line in lines if line.interval_2N is not None]
+    inside = [value for each in ends for value in each[np.isfinite(each)].tolist()]
+    scale = _Scale.fit([*known.tolist(), *inside, *(band or ())], unit)
     drawn = []
     for number, line in enumerate(lines):
         places = map(axis.share, line.times_N.tolist())
@@ -75,6 +78,7 @@ def draw_times(
         drawn.append(DrawnLine(line.name, line.color, pieces, number))
     frame = Frame.make(_LAYOUT, drawn)
     usual = "" if band is None else _draw_band(frame, scale, band)
+    usual += "".join(_draw_interval(frame, scale, axis, line) for line in lines)
     return frame.draw(title, drawn, usual + scale.draw_levels(frame) + _draw_time(frame, axis))
 
 
@@ -154,6 +158,20 @@ def _draw_band(frame: Frame, scale: _Scale, band: tuple[float, float]) -> str:
         f'<rect class="usual" x="{frame.x(0):g}" y="{top:.1f}" width="{width:g}" '
         f'height="{height:.1f}"/>'
     )
+
+
+def _draw_interval(frame: Frame, scale: _Scale, axis: TimeAxis, line: TimeLine) -> str:
+    """The area between the ends of the intervals of a line."""
+    if line.interval_2N is None:
+        return ""
+    areas = []
+    places = [axis.share(at) for at in line.times_N.tolist()]
+    sides = (cut_line(places, ends.tolist(), scale.share) for ends in line.interval_2N)
+    for low, high in zip(*sides, strict=True):
+        points = [*low, *reversed(high)]
+        path = "L".join(f"{frame.x(x):.1f} {frame.y(y):.1f}" for x, y in points)
+        areas.append(f'<path fill="rgb{line.color}" fill-opacity=".16" d="M{path}Z"/>')
+    return "".join(areas)
 
 
 def _draw_time(frame: Frame, axis: TimeAxis) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core.atomic import write_text
-from ...core.bundle import Bundle, add_files, fill_bundle, open_bundle
+from ...core.bundle import ESTIMATOR, Bundle, add_files, fill_bundle, open_bundle
 from ...core.errors import ConfigError, OutputError
 from ...core.progress import Progress, silent
 from ...core.refinechain import RefineChain, RefineStep
@@ -154,7 +154,8 @@ def _write_bundle(bundle: Bundle, tuning: Tuning, out: Path, mode: WriteMode) ->
     with fill_bundle(out, mode) as folder:
         text = json.dumps(tuning.to_json(), indent=1, allow_nan=False) + "\n"
         (folder / FILE_NAME).write_text(text, encoding="utf-8")
-        files = {name: bundle.file(name) for name in bundle.files}
+        kept = [name for name in bundle.files if name != ESTIMATOR]  # of other class maps
+        files = {name: bundle.file(name) for name in kept}
         files[FILE_NAME] = folder / FILE_NAME
         card = replace(bundle.card, refine=tuning.chain)
         add_files(folder, card, files, graphs=bundle.graphs)

@@ -1,12 +1,22 @@
 """What a server learns from one prediction: its numbers, and its class map where it is kept."""
 
+from dataclasses import dataclass
+from typing import Self
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.decision import Decision
 from ...core.inputspec import InputSpec
-from ...core.observation import Families, measure_uncertainty
-from ...inference.observe import measure_families
+from ...core.logits import Logits
+from ...core.observation import EXPECTED, Families, measure_uncertainty
+from ...inference.observe import (
+    choose_pixels,
+    measure_expected,
+    measure_families,
+    sample_shares,
+)
 from ...inference.prediction import Prediction
 from ...pages.pictures import encode_indexed_png, encode_jpeg
 
@@ -14,12 +24,34 @@ VIEW_PX = 360
 """The longest side of the picture of a kept image."""
 
 
-def observe_prediction(
-    prediction: Prediction, confidence_hw: NDArray[np.float32], spec: InputSpec
-) -> Families:
-    """The numbers that `predict --write observations` writes, from confidence at few pixels."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampled:
+    """Confidence (h, w) and shares (K, h, w) at the pixels of `choose_pixels`."""
+
+    confidence_hw: NDArray[np.float32]
+    shares_Khw: NDArray[np.float32]
+
+    @classmethod
+    def of_logits(cls, logits: Logits, temperature: float) -> Self:
+        """Those of a prediction without refiners."""
+        shares_Khw = sample_shares(logits, temperature)
+        return cls(shares_Khw.max(axis=0), shares_Khw)
+
+    @classmethod
+    def of_decision(cls, decision: Decision) -> Self:
+        """Those of a prediction with its confidence."""
+        chosen = choose_pixels(decision.labels_HW.shape)
+        shares_Khw = sample_shares(decision.logits, decision.temperature)
+        return cls(decision.confidence_HW[chosen], shares_Khw)
+
+
+def observe_prediction(prediction: Prediction, sampled: Sampled, spec: InputSpec) -> Families:
+    """The numbers that `predict --write observations` writes, and those that are expected."""
     labels_HW, names = prediction.labels_HW, prediction.labels.names
-    return measure_families(prediction.image_HWC, labels_HW, confidence_hw, spec, names)
+    families = measure_families(
+        prediction.image_HWC, labels_HW, sampled.confidence_hw, spec, names
+    )
+    return families | {EXPECTED: measure_expected(sampled.shares_Khw, labels_HW, names)}
 
 
 def draw_kept(

@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core.errors import (
     BundleError,
@@ -23,7 +22,6 @@ from ...core.threads import Allowance
 from ...data.pixels.imageref import ImageRef
 from ...data.pixels.images import open_image
 from ...inference.need import LARGE_PX
-from ...inference.observe import choose_pixels, sample_shares
 from ...inference.prediction import Prediction
 from ...inference.predictor import Predictor
 from ...inference.refiner import Refinement
@@ -33,7 +31,7 @@ from ..messages import RAW, SCORE, ModelFacts, Outcome, Task
 from .answers import Answered, encode, needs_confidence
 from .batcher import BatchedStrategy, Batcher, NotWantedError, SharedEngine
 from .batches import BatchQueue, BatchSizes
-from .observing import draw_kept, observe_prediction
+from .observing import Sampled, draw_kept, observe_prediction
 from .runs import require_order
 from .scoring import score_truth
 from .warmup import WarmUp
@@ -137,9 +135,7 @@ class Session:
             began_s = time.monotonic()
             found = self._decode(task, body, Path(folder))
             size_HW = found.image_HWC.shape[:2]
-            prediction, sampled_hw = self._predict(
-                replace(model, strategy=strategy), task, found
-            )
+            prediction, sampled = self._predict(replace(model, strategy=strategy), task, found)
             decided_s = time.monotonic()
             plan = model.tiling.plan(model.engine, model.card.input, size_HW)
             tiling = "whole" if plan is None else _describe(plan.to_json())
@@ -154,8 +150,8 @@ class Session:
             media_type, content = encode(task.form, of)
             ended_s = time.monotonic()
             families, class_map, view = None, b"", b""
-            if sampled_hw is not None:
-                families = observe_prediction(prediction, sampled_hw, model.card.input)
+            if sampled is not None:
+                families = observe_prediction(prediction, sampled, model.card.input)
                 class_map, view = draw_kept(prediction, families, task.map_above)
             observed_s = time.monotonic()
         ran = strategy.ran[0] if strategy.ran else None
@@ -229,8 +225,8 @@ class Session:
 
     def _predict(
         self, model: Predictor, task: Task, found: _Input
-    ) -> tuple[Prediction, NDArray[np.float32] | None]:
-        """The prediction, and its confidence at few pixels where the task is to be observed.
+    ) -> tuple[Prediction, Sampled | None]:
+        """The prediction, and its shares at few pixels where the task is to be observed.
 
         The prediction has no confidence where nobody sees it: classes come faster.
         """
@@ -242,11 +238,11 @@ class Session:
                 found.image_HWC,
                 found.valid_HW,
                 spacing_mm_HW=found.spacing_mm_HW,
+                probabilities=task.observe,
                 where=task.name,
             )
-            confidence_HW = prediction.confidence_HW
-            chosen = choose_pixels(confidence_HW.shape)
-            return prediction, confidence_HW[chosen] if task.observe else None
+            decision = prediction.decision
+            return prediction, None if decision is None else Sampled.of_decision(decision)
         logits = model.logits(found.image_HWC, found.valid_HW, where=task.name)
         labels_HW = model.label_logits(logits, found.image_HWC, found.valid_HW, task.name)
         shown_HWC = spec.prepare(found.image_HWC, found.valid_HW, where=task.name)
@@ -258,10 +254,8 @@ class Session:
             image_HWC=spec.select_slice(shown_HWC),
             display=Display.from_input(spec),
         )
-        temperature = model.card.temperature
-        return prediction, sample_shares(logits, temperature).max(
-            axis=0
-        ) if task.observe else None
+        sampled = Sampled.of_logits(logits, model.card.temperature) if task.observe else None
+        return prediction, sampled
 
 
 def _make_folder() -> TemporaryDirectory[str]:

@@ -27,7 +27,8 @@ class Accuracy:
 
     Intervals come from a bootstrap of groups, the images of one source in one column of the
     view: images that follow each other are alike. They are NaN below three groups.
-    `mean_N` is the mean IoU of each column, NaN without truth.
+    `mean_N` is the mean IoU of each column, NaN without truth, and `mean_2N` its interval, from
+    a bootstrap of the images of the column.
     """
 
     num_images: int
@@ -37,6 +38,7 @@ class Accuracy:
     mean: float
     mean_interval: tuple[float, float]
     mean_N: Rows
+    mean_2N: Rows
 
 
 def measure_accuracy(
@@ -63,6 +65,7 @@ def measure_accuracy(
         mean=float(mean_iou(total)),
         mean_interval=(float(low), float(high)),
         mean_N=mean_iou(Margins.from_counts(of_columns_NCC)),
+        mean_2N=_find_column_intervals(counts_NCC, np.array(columns), num_columns),
     )
 
 
@@ -75,6 +78,16 @@ def judge_losses(scores: Sequence[TruthCounts]) -> Risk | None:
         return None
     losses = [measure_loss(Confusion(np.array(score, np.int64))) for score in scores]
     return judge_risk(losses[:NUM_REFERENCE], losses[NUM_REFERENCE:])
+
+
+def _find_column_intervals(
+    counts_NCC: NDArray[np.int64], column_N: NDArray[np.int64], num_columns: int
+) -> Rows:
+    """The intervals (2, columns) of mean IoU; NaN below three images."""
+    found_2N = np.full((2, num_columns), np.nan)
+    for column in np.unique(column_N).tolist():
+        _, found_2N[:, column] = _find_intervals(counts_NCC[column_N == column])
+    return found_2N
 
 
 def _find_intervals(groups_GCC: NDArray[np.int64]) -> tuple[Rows, Rows]:

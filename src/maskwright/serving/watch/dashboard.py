@@ -4,7 +4,7 @@ Everything is rendered here; the page asks for nothing but itself, once a minute
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
 from urllib.parse import quote
@@ -18,26 +18,32 @@ from ...pages.page import Section, render_opening, render_page, render_tile
 from ...pages.text import DASH, format_count, format_share
 from ...pages.timechart import (
     TimeAxis,
-    TimeLine,
     Unit,
-    draw_columns,
-    draw_times,
     format_unit,
 )
 from ...store.alarms import Alarm
-from .accuracy import Accuracy
+from .charts import (
+    CONTROL,
+    describe_accuracy,
+    describe_truths,
+    draw_accuracy,
+    draw_classes,
+    draw_control,
+    draw_drift,
+    draw_light,
+    draw_traffic,
+    format_interval,
+)
 from .figures import Figures
 from .judge import FIRST_REFERENCE
 from .view import LENGTHS
 
-_BLUE, _ORANGE = (11, 94, 168), (200, 90, 20)
 _STATES = {
     "learning": "learning",
     "ok": "all is well",
     "warning": "something may change",
     "alarm": "the images have changed",
 }
-_MOST_CLASSES = 24
 
 
 def render_dashboard(
@@ -55,11 +61,16 @@ def render_dashboard(
     )
     sections = [
         Section("Alarms", "", _list_alarms(figures, may_operate=may_operate)),
-        Section("What has changed", _describe_reference(figures), _list_scopes(figures)),
-        Section("Accuracy", _TRUTH, _draw_accuracy(figures, axis)),
-        Section("Classes", _BAND, _draw_classes(figures, axis)),
-        Section("Light and confidence", _BAND, _draw_image(figures, axis)),
-        Section("Traffic", "", _draw_traffic(figures, axis)),
+        Section(
+            "What has changed",
+            _describe_reference(figures),
+            _list_scopes(figures) + draw_drift(figures, axis),
+        ),
+        Section("Accuracy", describe_accuracy(figures), draw_accuracy(figures, axis)),
+        Section("Classes", _BAND, draw_classes(figures, axis)),
+        Section("Control charts", CONTROL, draw_control(figures, axis)),
+        Section("Light and confidence", _BAND, draw_light(figures, axis)),
+        Section("Traffic", "", draw_traffic(figures, axis)),
         Section("Least certain images", "", _list_worst(figures, may_operate=may_operate)),
         Section("Store", "", f'<ul class="facts">{_list_facts(facts)}</ul>'),
     ]
@@ -76,11 +87,6 @@ def render_dashboard(
 
 
 _BAND = "The band holds 95 % of the means of as many images in the reference."
-
-_TRUTH = (
-    "Of the images whose truth has come. Images that were kept for their low confidence are "
-    "harder than others: the accuracy of all is higher."
-)
 
 
 def _describe_reference(figures: Figures) -> str:
@@ -125,7 +131,7 @@ def _render_form(figures: Figures) -> str:
 
 
 def _list_tiles(figures: Figures) -> list[str]:
-    total, status, accuracy = figures.columns.total, figures.status, figures.accuracy
+    total, status = figures.columns.total, figures.status
     requests = total.num + total.failed
     p50, p95 = (total.find_quantile(share) for share in (0.5, 0.95))
     confidence = total.average("confidence").get("mean", math.nan)
@@ -145,16 +151,20 @@ def _list_tiles(figures: Figures) -> list[str]:
         ),
         render_tile("95 % within", _format_seconds(p95), f"half within {_format_seconds(p50)}"),
         render_tile("Mean confidence", format_share(confidence), span),
-        *(
-            [render_tile("Mean IoU", format_share(accuracy.mean), _describe_truths(accuracy))]
-            if accuracy is not None
-            else []
-        ),
+        *_list_accuracy(figures),
     ]
 
 
-def _describe_truths(accuracy: Accuracy) -> str:
-    return f"of {format_count(accuracy.num_images, 'image')} with truth"
+def _list_accuracy(figures: Figures) -> Iterator[str]:
+    accuracy, estimates = figures.accuracy, figures.estimates
+    if accuracy is not None:
+        yield render_tile("Mean IoU", format_share(accuracy.mean), describe_truths(accuracy))
+    if estimates is not None:
+        said = math.nan if estimates.whole.miou is None else estimates.whole.miou
+        note = "the images are too unlike those that it was fitted on"
+        if estimates.whole.interval is not None:
+            note = f"{format_interval(*estimates.whole.interval)} (90 %), without truth"
+        yield render_tile("Estimated mean IoU", format_share(said), note)
 
 
 def _format_seconds(seconds: float) -> str:
@@ -235,90 +245,6 @@ def _describe_change(status: Status) -> str:
     scope = status.scope or "all images"
     table = render_table(f"What differs in {scope}", heads, rows)
     return f"<h3>{escape(scope)}</h3>{table}"
-
-
-def _draw_accuracy(figures: Figures, axis: TimeAxis) -> str:
-    """Mean IoU over time, and the IoU of each class with its interval."""
-    accuracy = figures.accuracy
-    if accuracy is None:
-        return ""
-    line = TimeLine("", _BLUE, figures.columns.middles_N, accuracy.mean_N)
-    chart = draw_times("Mean IoU", axis, [line], unit="share")
-    low, high = accuracy.mean_interval
-    rows = [("mean", format_share(accuracy.mean), _format_interval(low, high))]
-    for name, value, low, high in zip(
-        accuracy.names,
-        accuracy.iou_C.tolist(),
-        *accuracy.interval_2C.tolist(),
-        strict=True,
-    ):
-        if not math.isnan(value):  # absent from truth and prediction
-            rows.append((escape(name), format_share(value), _format_interval(low, high)))
-    table = render_table("IoU by class", ("class", "IoU", "95 % interval"), rows)
-    return (
-        f'<div class="beside">{_render_figure("Mean IoU", _describe_truths(accuracy), chart)}'
-        f'<div class="list">{table}</div></div>'
-    )
-
-
-def _format_interval(low: float, high: float) -> str:
-    return DASH if math.isnan(low) else f"{format_share(low)} to {format_share(high)}"
-
-
-def _draw_classes(figures: Figures, axis: TimeAxis) -> str:
-    """One chart for each class, the most frequent ones first."""
-    means = figures.columns.total.average("classes")
-    names = sorted(means, key=lambda name: -means[name])[:_MOST_CLASSES]
-    charts = [
-        _draw_number(figures, axis, ("classes", name), name, "share", format_share(means[name]))
-        for name in names
-    ]
-    return f'<div class="charts">{"".join(charts)}</div>' if charts else ""
-
-
-def _draw_image(figures: Figures, axis: TimeAxis) -> str:
-    names = [name for name in figures.columns.total.average("image") if "mean " in name]
-    charts = _draw_number(figures, axis, ("confidence", "mean"), "Mean confidence", "level", "")
-    charts += _draw_number(
-        figures, axis, ("image", "log sharpness"), "Sharpness (log)", "number", ""
-    )
-    for name in names[:4]:
-        title = f"Brightness, {name.removeprefix('mean ')}"
-        charts += _draw_number(figures, axis, ("image", name), title, "number", "")
-    return f'<div class="charts">{charts}</div>' if charts else ""
-
-
-def _draw_number(
-    figures: Figures, axis: TimeAxis, key: tuple[str, str], title: str, unit: Unit, note: str
-) -> str:
-    """The mean of a number (family and name) over time, over the band of its reference."""
-    columns = figures.columns
-    line = TimeLine("", _BLUE, columns.middles_N, columns.list_means(*key))
-    band = figures.bands.get(key)
-    return _render_figure(title, note, draw_times(title, axis, [line], unit=unit, band=band))
-
-
-def _draw_traffic(figures: Figures, axis: TimeAxis) -> str:
-    columns = figures.columns
-    lines = [
-        TimeLine(name, color, columns.middles_N, columns.list_quantiles(share))
-        for name, color, share in (("95 %", _ORANGE, 0.95), ("half", _BLUE, 0.5))
-    ]
-    length = columns.view.column_s
-    counts = draw_columns("Images", axis, columns.starts_N, columns.counts_2N, length=length)
-    seconds = draw_times("Time of a request", axis, lines, unit="seconds")
-    return (
-        f'<div class="charts">{_render_figure("Images", "failed requests in orange", counts)}'
-        f"{_render_figure('Time of a request', '', seconds)}</div>"
-    )
-
-
-def _render_figure(title: str, note: str, chart: str) -> str:
-    if not chart:
-        return ""
-    return (
-        f"<figure><figcaption><b>{escape(title)}</b>{escape(note)}</figcaption>{chart}</figure>"
-    )
 
 
 def _list_alarms(figures: Figures, *, may_operate: bool) -> str:

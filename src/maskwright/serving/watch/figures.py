@@ -1,14 +1,17 @@
 """Figures: all that the dashboard shows, read from the store in one state of it."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ...monitoring.estimate import Estimator
 from ...monitoring.monitor import Status
 from ...store.alarms import Alarm, Delivery, list_alarms, list_dead
-from ...store.database import Database
+from ...store.database import Database, read_meta
 from ...store.records import (
     Record,
     RecordFilter,
@@ -18,7 +21,8 @@ from ...store.records import (
     list_uncertain,
 )
 from .accuracy import Accuracy, measure_accuracy
-from .judge import Judge, Judged
+from .estimates import Estimates, estimate_columns
+from .judge import Judge, Judged, name_estimator
 from .view import LENGTHS, Columns, View, read_columns
 
 MOST_ALARMS, MOST_IMAGES = 30, 8
@@ -34,7 +38,8 @@ class Figures:
     """What one view shows.
 
     `bands` has, by family and name, the values between which 95 % of the means of as many
-    images lie in the reference. `worst` are the kept images of the least confidence.
+    images lie in the reference, and `groups` these means in their order. `worst` are the kept
+    images of the least confidence.
     """
 
     now: float
@@ -43,10 +48,12 @@ class Figures:
     columns: Columns
     judged: Judged | None
     bands: Mapping[tuple[str, str], Band]
+    groups: Mapping[tuple[str, str], NDArray[np.float64]]
     alarms: Sequence[Alarm]
     dead: Sequence[Delivery]
     worst: Sequence[Record]
     accuracy: Accuracy | None
+    estimates: Estimates | None
 
     @property
     def view(self) -> View:
@@ -82,36 +89,64 @@ def gather_figures(database: Database, judge: Judge, query: Mapping[str, str]) -
         scored = list_records(connection, replace(kept, kept=False, scored=True))
         sources = list_sources(connection, view.bundle)
         dead = list_dead(connection, most=5)
+        estimator = read_meta(connection, name_estimator(view.bundle))
     judged = {one.bundle: one for one in judge.list_judged()}.get(view.bundle)
+    groups = _average_reference(judged, columns)
     return Figures(
         now=now,
         bundles=bundles,
         sources=sources,
         columns=columns,
         judged=judged,
-        bands=_find_bands(judged, columns),
+        bands=_find_bands(groups),
+        groups=groups,
         alarms=alarms,
         dead=dead,
         worst=worst,
         accuracy=measure_accuracy(scored, view, len(columns.windows)),
+        estimates=_estimate(estimator, judged, columns),
     )
 
 
-def _find_bands(judged: Judged | None, columns: Columns) -> dict[tuple[str, str], Band]:
-    """The quantiles of means in the reference, of as many images as a column has."""
+def _estimate(text: str | None, judged: Judged | None, columns: Columns) -> Estimates | None:
+    """By the estimator that the store has of the Bundle, if it has one.
+
+    Neighbouring images are alike: a part has the images of a group that is judged, or more.
+    """
+    if text is None:
+        return None
+    estimator = Estimator.from_json(json.loads(text), where="the estimator of the Bundle")
+    status = None if judged is None else judged.statuses.get(columns.view.scope)
+    size = 0 if status is None else status.group_size
+    return estimate_columns(estimator, columns, max(size, estimator.group_images))
+
+
+def _average_reference(
+    judged: Judged | None, columns: Columns
+) -> dict[tuple[str, str], NDArray[np.float64]]:
+    """The means of groups of the reference, of as many images as a column has."""
     if judged is None or judged.reference is None:
         return {}
     reference, view = judged.reference, columns.view
     chosen_N = np.array([view.shows(source) for source in reference.sources])
     counts = [window.num for window in columns.windows if window.num]
     size = max(1, min(int(np.median(counts)) if counts else 1, int(chosen_N.sum()) // _GROUPS))
-    bands = {}
+    found: dict[tuple[str, str], NDArray[np.float64]] = {}
     for family, names in reference.names.items():
         values_NF = reference.values[family][chosen_N]
         if len(values_NF) < _GROUPS:
             continue
         groups = np.array_split(values_NF, len(values_NF) // size)
-        low_F, high_F = np.quantile([each.mean(0) for each in groups], _ENDS, axis=0)
-        for name, low, high in zip(names, low_F.tolist(), high_F.tolist(), strict=True):
-            bands[family, name] = low, high
+        means_GF = np.array([each.mean(0) for each in groups])
+        found |= {(family, name): means_GF[:, k] for k, name in enumerate(names)}
+    return found
+
+
+def _find_bands(
+    groups: Mapping[tuple[str, str], NDArray[np.float64]],
+) -> dict[tuple[str, str], Band]:
+    bands = {}
+    for key, means_G in groups.items():
+        low, high = np.quantile(means_G, _ENDS).tolist()
+        bands[key] = low, high
     return bands

@@ -13,11 +13,12 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from ...core.errors import DataError
-from ...core.observation import Observation, parse_observations
+from ...core.observation import EXPECTED, Observation, parse_observations
 from ...monitoring.groups import Observed, measure_times
 from ...monitoring.monitor import Monitor, Status
 from ...monitoring.reference import join_values
@@ -40,13 +41,21 @@ LEAST_MEASURED = 100
 """Images that tell how alike neighbours are, before any is compared with a baseline."""
 
 _MOST_REFERENCE, _GROWTH = 50_000, 1.5
-_MOST_ROWS = 2000
+_MOST_ROWS, _TRACED_ROWS, _MOST_TRACED = 2000, 100, 2000
 """Rows that are judged before others may write."""
 
 _MOST_ALARMS = 1000
 _DAY_S = 86_400.0
 
 Statuses = Mapping[str, Status]
+
+
+class Traced(NamedTuple):
+    """How near to an alarm each family of a scope was: 0 to 1, by the logarithm of evidence."""
+
+    at: float
+    scope: str
+    families: Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -69,6 +78,7 @@ class Judged:
     num_tried: int = 0
     num_measured: int = 0
     has_baseline: bool = False
+    trace: list[Traced] = field(default_factory=list)
     statuses: Statuses = field(default_factory=dict)
     problem: str = ""
 
@@ -125,6 +135,7 @@ class Judge:
                     "reference": judged.num_reference,
                     "group_size": judged.monitor.scopes[""].reference.size,
                     "last_n": judged.last_n,
+                    "trace": judged.trace,
                     "state": state,
                 }
                 with self._database.write() as connection:
@@ -145,9 +156,12 @@ class Judge:
 
     def _take(self, judged: Judged) -> None:
         while judged.monitor is not None and (rows := self._read_new(judged)):
-            judged.last_n = rows[-1].n
-            judged.num_judged += len(rows)
-            judged.statuses = judged.monitor.update([*map(to_observation, rows)])
+            for part in _split(rows):
+                judged.last_n = part[-1].n
+                judged.num_judged += len(part)
+                judged.statuses = judged.monitor.update([*map(to_observation, part)])
+                judged.trace += _trace(judged.monitor, part[-1].at)
+            del judged.trace[:-_MOST_TRACED]
 
     def _compare_with_baseline(self, judged: Judged) -> None:
         """Start with the baseline of the Bundle, or again as neighbours are more alike.
@@ -183,8 +197,7 @@ class Judge:
         monitor = Monitor.start(baseline, images_per_day=per_day, group_size=size)
         judged.last_n, judged.num_reference, judged.has_baseline = 0, 0, True
         if is_saved and judged.monitor is None:
-            restore_state(monitor, base64.b64decode(saved["state"]))
-            judged.last_n = saved["last_n"]
+            _restore(judged, monitor, saved)
         judged.reference = baseline
         judged.monitor, judged.statuses = monitor, monitor.statuses
 
@@ -218,8 +231,7 @@ class Judge:
         judged.last_n, judged.has_baseline = rows[-1].n, False
         document = json.loads(saved or "{}")
         if document.get("reference") == len(rows):
-            restore_state(monitor, base64.b64decode(document["state"]))
-            judged.last_n = document["last_n"]
+            _restore(judged, monitor, document)
         judged.reference, judged.num_reference = reference, len(rows)
         judged.monitor, judged.statuses = monitor, monitor.statuses
         return True
@@ -246,9 +258,29 @@ def _needs_more(monitor: Monitor) -> bool:
 
 def to_observation(record: Record) -> Observation:
     """The Observation of a row."""
+    families = {name: each for name, each in record.families.items() if name != EXPECTED}
     return Observation(
-        key=record.key, model=record.bundle, source=record.source, families=record.families
+        key=record.key, model=record.bundle, source=record.source, families=families
     )
+
+
+def _restore(judged: Judged, monitor: Monitor, saved: Mapping[str, Any]) -> None:
+    restore_state(monitor, base64.b64decode(saved["state"]))
+    judged.last_n = saved["last_n"]
+    judged.trace = [Traced(*each) for each in saved["trace"]]
+
+
+def _split(rows: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    for first in range(0, len(rows), _TRACED_ROWS):
+        yield rows[first : first + _TRACED_ROWS]
+
+
+def _trace(monitor: Monitor, at: float) -> Iterator[Traced]:
+    for name, scope in monitor.scopes.items():
+        if scope.state != "learning":
+            top = math.log1p(scope.limit)
+            found = scope.evidence.weigh_families()
+            yield Traced(at, name, {f: min(1.0, math.log1p(e) / top) for f, e in found.items()})
 
 
 def name_drift(bundle: str, scope: str) -> str:
@@ -259,6 +291,11 @@ def name_drift(bundle: str, scope: str) -> str:
 def name_baseline(bundle: str) -> str:
     """The name under which the store keeps the baseline of a Bundle."""
     return f"baseline {bundle}"
+
+
+def name_estimator(bundle: str) -> str:
+    """The name under which the store keeps the estimator of a Bundle."""
+    return f"estimator {bundle}"
 
 
 def _name(bundle: str) -> str:

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...core.bundle import BASELINE, find_bundle, open_bundle
+from ...core.bundle import BASELINE, ESTIMATOR, find_bundle, open_bundle
 from ...core.observation import measure_uncertainty
 from ...store.database import Database, write_meta
 from ...store.records import Record
@@ -15,7 +15,7 @@ from ..messages import RAW, Outcome, Task
 from ..models import Version
 from .alarmfile import AlarmFile
 from .alarmist import Alarmist
-from .judge import Judge, name_baseline
+from .judge import Judge, name_baseline, name_estimator
 from .keeper import Keeper, KeepOptions, KeptFiles
 from .origin import Origin
 from .recorder import Failure, Recorder
@@ -105,10 +105,11 @@ class Watch:
             if (root := find_bundle(Path(path))) is None:
                 continue
             opened = open_bundle(root)
-            if BASELINE in opened.files:
-                text = opened.file(BASELINE).read_text(encoding="utf-8")
-                with self.database.write() as connection:
-                    write_meta(connection, name_baseline(bundle), text)
+            for file, name in ((BASELINE, name_baseline), (ESTIMATOR, name_estimator)):
+                if file in opened.files:
+                    text = opened.file(file).read_text(encoding="utf-8")
+                    with self.database.write() as connection:
+                        write_meta(connection, name(bundle), text)
 
     def _forget(self) -> None:
         with self.database.write() as connection:
