@@ -17,8 +17,8 @@ _BLUE, _ORANGE = (11, 94, 168), (200, 90, 20)
 _MOST_CLASSES, _MOST_CONTROLLED = 24, 6
 
 CONTROL = (
-    "Individual values and moving ranges of the coverage of each class, as `chart` draws them "
-    "of any figure of `measure`: the band has the limits of groups of the reference, of as "
+    "Individual values and moving ranges of the coverage of each class, as the verb chart draws "
+    "them of any figure of measure: the band has the limits of groups of the reference, of as "
     "many images."
 )
 
@@ -107,7 +107,7 @@ def draw_drift(figures: Figures, axis: TimeAxis) -> str:
         values_N = np.array([one.families.get(family, math.nan) for one in seen])
         title = TITLES.get(family, family)
         line = TimeLine("", _BLUE, times_N, values_N)
-        chart = draw_times(title, axis, [line], unit="share", band=(0.0, 1.0))
+        chart = draw_times(title, axis, [line], unit="share")
         charts += _render_figure(title.capitalize(), "100 % alone would be an alarm", chart)
     return f'<h3>Evidence by family</h3><div class="charts">{charts}</div>'
 

@@ -41,7 +41,7 @@ LEAST_MEASURED = 100
 """Images that tell how alike neighbours are, before any is compared with a baseline."""
 
 _MOST_REFERENCE, _GROWTH = 50_000, 1.5
-_MOST_ROWS, _TRACED_ROWS, _MOST_TRACED = 2000, 100, 2000
+_MOST_ROWS, _TRACED_ROWS, _MOST_TRACED = 2000, 25, 2000
 """Rows that are judged before others may write."""
 
 _MOST_ALARMS = 1000
