@@ -24,10 +24,10 @@ class Reply(NamedTuple):
         return json.loads(self.body)
 
 
-def make_app(access, *, children=(), log=lambda line: None, table=TABLE, **parts):
-    """The application of a server; `parts` are those of its Service beside the usual ones."""
+def make_service(access, *, children=(), **parts):
+    """A Service; `parts` are those beside the usual ones."""
     limits = Limits()
-    service = Service(
+    return Service(
         models=Models(children),
         access=access,
         limits=limits,
@@ -35,7 +35,11 @@ def make_app(access, *, children=(), log=lambda line: None, table=TABLE, **parts
         metrics=Metrics(),
         **parts,
     )
-    return build_app(service, log=log, table=table)
+
+
+def make_app(access, *, log=lambda line: None, table=TABLE, **parts):
+    """The application of a server; `parts` are those of `make_service`."""
+    return build_app(make_service(access, **parts), log=log, table=table)
 
 
 async def ask_async(app, method, path, body=b"", headers=None, *, client="127.0.0.1"):

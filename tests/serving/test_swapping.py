@@ -87,7 +87,12 @@ def test_a_canary_keeps_its_clients_until_it_is_promoted(
     assert swapping.ask("POST", "/v2/repository/models/m/unload").json["removed"] == "2"
     assert {_bundle(swapping, body, X_Key=key) for key in keys} == {painted.model_id}
     assert _load(swapping, bundle="next", canary=0.5).json["version"] == "2"
-    assert swapping.ask("POST", "/v1/models/m/promote").json == {"name": "m", "version": "2"}
+    promoted = swapping.ask("POST", "/v1/models/m/promote").json
+    assert (promoted["name"], promoted["version"]) == ("m", "2")
+    assert promoted["comparison"] == {
+        "compared": False,
+        "reason": "a version is not of a run with a report",
+    }
     assert {_bundle(swapping, body, X_Key=key) for key in keys} == {small.model_id}
 
 
@@ -118,6 +123,7 @@ def test_a_shadow_compares_its_maps_and_answers_nobody(
         ({"bundle": "next", "canary": 2}, 400, "canary is 2; use a share between 0 and 1"),
         ({"bundle": "next", "canary": 0.5, "shadow": 0.5}, 400, "choose canary or shadow, not"),
         ({"path": "next"}, 400, "unknown parameter 'path'"),
+        ({"bundle": "next", "force": "yes"}, 400, "force is 'yes'; use true or false"),
     ],
 )
 def test_what_may_not_be_loaded_is_refused(unchanged, parameters, status, message):

@@ -35,6 +35,15 @@ def answer_error(status: int, message: str, headers: Mapping[str, str]) -> Respo
     return Response(body, status, dict(headers), "application/json")
 
 
+def find_status(error: MaskwrightError) -> int:
+    """The status of the answer to a request that raised this error."""
+    if isinstance(error, ServingError):
+        return error.status
+    if isinstance(error, ModelBusyError):
+        return 503
+    return 500 if isinstance(error, ModelCrashError) else 400
+
+
 async def answer_exception(_: Request, error: Exception) -> Response:
     """The answer to a request that raised; messages of bugs stay in the log."""
     if isinstance(error, ServingError):
@@ -44,8 +53,7 @@ async def answer_exception(_: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return answer_error(error.status_code, error.detail, error.headers or {})
     if isinstance(error, MaskwrightError):
-        status = 500 if isinstance(error, ModelCrashError) else 400
-        return answer_error(status, str(error), {})
+        return answer_error(find_status(error), str(error), {})
     return answer_error(500, "internal error; the log of the server has the reason", {})
 
 

@@ -63,6 +63,12 @@ class Metrics:
             ("model", "version"),
             registry=self.registry,
         )
+        self._rollbacks = Counter(
+            f"{_PREFIX}_rollbacks",
+            "Canaries that ended because they failed or were slow.",
+            ("model",),
+            registry=self.registry,
+        )
 
         self._jobs = Gauge(
             f"{_PREFIX}_jobs", "Jobs that are kept.", ("state",), registry=self.registry
@@ -97,6 +103,10 @@ class Metrics:
     def set_crashes(self, model: str, version: str, number: int) -> None:
         """Set how often the process of a model ended by itself."""
         self._crashes.labels(model, version).set(number)
+
+    def add_rollback(self, model: str) -> None:
+        """Count a canary that was taken back."""
+        self._rollbacks.labels(model).inc()
 
     def set_jobs(self, states: Mapping[str, int], num_bytes: int) -> None:
         """Set how many jobs are in each state, and the bytes of their files."""

@@ -12,6 +12,7 @@ from .child import Child
 from .errors import ServingError
 from .messages import ModelFacts
 from .shadow import Shadow
+from .trial import Trial
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _BUNDLE = "bundle"
@@ -72,14 +73,16 @@ def parse_models(texts: Iterable[str]) -> list[NamedModel]:
 class Version:
     """One version of a model: its process, and the requests that it answers now.
 
-    `canary` is the share of clients whose requests a version on trial answers, and `shadow`
-    what compares it with the one in use; both are None for the version in use.
+    `canary` is the share of clients whose requests a version on trial answers and `trial` what
+    ends it where it fails; `shadow` is what compares it with the one in use. All are None for
+    the version in use.
     """
 
     number: str
     child: Child
     canary: float | None = None
     shadow: Shadow | None = None
+    trial: Trial | None = None
     num_requests: int = 0
 
     @property
@@ -166,22 +169,23 @@ class Models:
         Raises:
             ServingError: 409, none is on trial.
         """
-        *old, trial = self._require_trial(name)
-        trial.canary = trial.shadow = None
+        trial, old = self.require_trial(name), self._versions[name][:-1]
+        trial.canary = trial.shadow = trial.trial = None
         self._versions[name] = [trial]
         return old
 
     def take_back(self, name: str) -> Version:
         """Remove the version on trial and return it; raises as `promote`."""
-        *kept, trial = self._require_trial(name)
-        self._versions[name] = kept
+        trial = self.require_trial(name)
+        self._versions[name] = self._versions[name][:-1]
         return trial
 
-    def _require_trial(self, name: str) -> list[Version]:
-        versions = self.list_versions(name)
-        if not versions[-1].is_on_trial:
+    def require_trial(self, name: str) -> Version:
+        """The version on trial; raises as `promote`."""
+        version = self.list_versions(name)[-1]
+        if not version.is_on_trial:
             raise ServingError(409, f"model {name} has no version on trial")
-        return versions
+        return version
 
     async def start(self) -> None:
         """Start every process, one after the other: each measures how fast it is alone.

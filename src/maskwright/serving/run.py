@@ -129,6 +129,7 @@ async def _serve(
         swap_from=options.swap_from,
         jobs=jobs,
         watch=watch,
+        log=log,
     )
     server = _Server(_configure(options, build_app(service, log=log, table=table)))
     stopping = asyncio.ensure_future(_stop_on_signal(service, server, options))

@@ -1,6 +1,7 @@
 """Service: the models of a server with its limits, and the one way in which images go there."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -13,10 +14,11 @@ from starlette.requests import Request
 from ..core.errors import MaskwrightError
 from .access import Access
 from .admission import Admission
-from .errors import ServingError, refuse_later
+from .errors import ServingError, find_status, refuse_later
 from .imagehead import read_head
 from .jobs.supervisor import Jobs
 from .limits import Limits
+from .log import Log, ignore
 from .messages import Outcome, Task
 from .metrics import Metrics
 from .models import Models, Version
@@ -39,6 +41,7 @@ class Service:
     swap_from: Path | None = None
     jobs: Jobs | None = None
     watch: Watch | None = None
+    log: Log = ignore
     swapping: asyncio.Lock = field(default_factory=asyncio.Lock)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     is_draining: bool = False
@@ -72,16 +75,33 @@ class Service:
             ServingError: The status that the process of the model gives, 413 for too many
                 pixels, 429 or 503 where there is too much work, 504 past the deadline.
         """
-        if self.watch is None:
-            return await self._predict(version, task, body)
-        task = self.watch.prepare(task)
+        if self.watch is not None:
+            task = self.watch.prepare(task)
+        began_s = time.monotonic()
         try:
             outcome = await self._predict(version, task, body)
-        except MaskwrightError:
-            self.watch.add_failure(version, origin)
+        except MaskwrightError as error:
+            if find_status(error) >= 500:
+                self._follow_trial(version, None)
+            if self.watch is not None:
+                self.watch.add_failure(version, origin)
             raise
-        self.watch.add(version, task, outcome, body, origin)
+        self._follow_trial(version, time.monotonic() - began_s)
+        if self.watch is not None:
+            self.watch.add(version, task, outcome, body, origin)
         return outcome
+
+    def _follow_trial(self, version: Version, seconds: float | None) -> None:
+        """Count a request for the trial of a canary, and end a trial that fails."""
+        name = version.child.choice.name
+        versions = self.models.list_versions(name)
+        canary = versions[-1]
+        if canary.trial is None or version not in versions or self.is_draining:
+            return
+        if canary.trial.add(seconds, is_canary=version is canary):
+            self.retire(self.models.take_back(name))
+            self.metrics.add_rollback(name)
+            self.log({"event": "rollback", "model": name, "reason": canary.trial.describe()})
 
     async def _predict(self, version: Version, task: Task, body: bytes) -> Outcome:
         outcome = await self._ask(version, task, body)

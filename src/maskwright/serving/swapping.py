@@ -4,9 +4,11 @@
 of the folder that the operator allows, in a process of its own. It is warmed up and tested with
 the images that it carries; then it answers all requests, or with `canary` a share of them,
 always the same clients, or with `shadow` none: its class maps are compared with those in use.
-The version before stops when its last answer is sent. `unload` takes a version back.
+The version before stops when its last answer is sent. `unload` takes a version back. A version
+whose report is worse than that of the version in use is not put in use, see `promotion`.
 """
 
+import asyncio
 import json
 import re
 from dataclasses import replace
@@ -21,13 +23,15 @@ from ..core.versioned import Document
 from .child import Child
 from .errors import ServingError
 from .models import Version
+from .promotion import require_not_worse
 from .receiving import read_body
 from .responses import answer_json
 from .service import Service
 from .shadow import Shadow
+from .trial import Trial
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/bundle)?")
-_PARAMETERS = {"bundle", "canary", "shadow"}
+_PARAMETERS = {"bundle", "canary", "shadow", "force"}
 
 
 def require_inside(folder: Path | None, name: object) -> Path:
@@ -50,7 +54,8 @@ async def load(service: Service, request: Request) -> Response:
     """Load a Bundle as the next version of a model.
 
     Raises:
-        ServingError: 409 where its classes differ, 400 where it fails its test.
+        ServingError: 409 where its classes differ, or it is to answer at once and is worse; 400
+            where it fails its test.
     """
     name = request.path_params["model"]
     parameters = await _read_parameters(service, request)
@@ -59,7 +64,10 @@ async def load(service: Service, request: Request) -> Response:
     if canary is not None and shadow is not None:
         raise ServingError(400, "choose canary or shadow, not both")
     async with service.swapping:
-        now = service.models.choose(name)
+        now = service.models.list_versions(name)[0]
+        verdict = None
+        if canary is None and shadow is None:
+            verdict = await _judge(now, path, parameters)
         number = str(1 + max(int(v.number) for v in service.models.list_versions(name)))
         child = Child(replace(now.child.choice, path=str(path), version=number))
         try:
@@ -74,12 +82,15 @@ async def load(service: Service, request: Request) -> Response:
                 f"{name} has {', '.join(now.facts.classes)}; serve it under another name",
             )
         version = Version(number, child, canary=canary)
+        if canary is not None:
+            version.trial = Trial()
         if shadow is not None:
             version.shadow = Shadow(shadow, facts.classes)
         old = service.models.add(name, version)
     for version in old:
         service.retire(version)
-    return answer_json({"name": name, "version": number, "bundle": facts.bundle})
+    loaded = {"name": name, "version": number, "bundle": facts.bundle}
+    return answer_json(loaded | ({} if verdict is None else {"comparison": verdict}))
 
 
 async def unload(service: Service, request: Request) -> Response:
@@ -92,13 +103,23 @@ async def unload(service: Service, request: Request) -> Response:
 
 
 async def promote(service: Service, request: Request) -> Response:
-    """Let a canary or a shadow answer all requests."""
+    """Let a canary or a shadow answer all requests, unless its report is worse.
+
+    Raises:
+        ServingError: 409, none is on trial, or it is worse.
+    """
     name = request.path_params["model"]
+    parameters = await _read_parameters(service, request)
     async with service.swapping:
+        trial = service.models.require_trial(name)
+        now = service.models.list_versions(name)[0]
+        verdict = await _judge(now, Path(trial.child.choice.path), parameters)
+        shadow = trial.shadow
         old = service.models.promote(name)
     for version in old:
         service.retire(version)
-    return answer_json({"name": name, "version": service.models.choose(name).number})
+    answer = {"name": name, "version": trial.number, "comparison": verdict}
+    return answer_json(answer | ({} if shadow is None else {"shadow": shadow.describe()}))
 
 
 async def show_shadow(service: Service, request: Request) -> Response:
@@ -108,6 +129,16 @@ async def show_shadow(service: Service, request: Request) -> Response:
         if version.shadow is not None:
             return answer_json({"version": version.number} | version.shadow.describe())
     raise ServingError(404, f"model {name} has no shadow")
+
+
+async def _judge(now: Version, new: Path, parameters: Document) -> Document:
+    """The verdict of the reports on a new version, unless the client forces it."""
+    force = parameters.get("force", False)
+    if not isinstance(force, bool):
+        raise ServingError(400, f"force is {force!r}; use true or false")
+    if force:
+        return {"compared": False, "reason": "forced"}
+    return await asyncio.to_thread(require_not_worse, Path(now.child.choice.path), new)
 
 
 async def _read_parameters(service: Service, request: Request) -> Document:
