@@ -7,6 +7,7 @@ import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from maskwright.core.graph import Graph
 from maskwright.core.trust import hash_file, remember
 from maskwright.export.targets import torch_export
 from maskwright.inference.engine import ENGINES, EngineOptions, EnginePart
+from maskwright.inference.engines import openvino
 from maskwright.inference.predictor import open_model
 from maskwright.inference.resolution import to_network
 from maskwright.nn.build import build_model
@@ -186,6 +188,14 @@ def test_a_device_that_is_not_here_is_refused(part, folder, untrained_bundle):
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(ConfigError, match="CUDA"):
         part.build(file_for(part, folder), untrained_bundle.card, EngineOptions(device="cuda"))
+
+
+def test_bf16_on_a_processor_without_its_instructions_names_those_that_it_has():
+    core = SimpleNamespace(get_property=lambda *_: ["FP32", "INT8"])
+    with pytest.raises(ConfigError, match=r"has FP32, INT8; use precision 'fp32'"):
+        openvino._list_settings(core, EngineOptions(precision="bf16"))
+    settings = openvino._list_settings(core, EngineOptions())
+    assert settings["INFERENCE_PRECISION_HINT"] == "f32"
 
 
 def test_a_program_with_pickled_objects_is_refused(folder, untrained_bundle, tmp_path):

@@ -13,7 +13,9 @@ from maskwright.core.bundle import GRAPH
 from maskwright.core.errors import BundleError, ConfigError
 from maskwright.core.graph import Graph
 from maskwright.core.inputspec import InputSpec
+from maskwright.core.trust import hash_file
 from maskwright.export.bundle import export_model
+from maskwright.export.foreign.bundle import import_onnx
 from maskwright.export.inside import add_parts, compare_inside, parse_parts, require_possible
 from maskwright.inference.predictor import open_model
 
@@ -43,6 +45,34 @@ def test_stored_values_become_the_classes_that_predict_gives(exported, photograp
     config = exported.file("model.inside.pbtxt").read_text()
     assert 'name: "stored" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ]' in config
     assert 'name: "labels" data_type: TYPE_UINT8 dims: [ -1, -1 ]' in config
+
+
+def test_a_graph_with_parts_inside_is_refused_by_name_and_runs_once_it_is_imported(
+    exported, photographs, tmp_path
+):
+    path = exported.file("model.inside.onnx")
+    with pytest.raises(BundleError, match=f"of a bundle, whose card .*; give {exported.root}"):
+        open_model(path)
+    alone = tmp_path / "alone.onnx"
+    alone.write_bytes(path.read_bytes())
+    with pytest.raises(BundleError, match="make a bundle of it by `maskwright import-onnx`"):
+        open_model(alone)
+    names = exported.card.labels.names
+    lines = (f"{index} {name}\n" for index, name in enumerate(names))
+    (tmp_path / "classes.txt").write_text("".join(lines))
+    (tmp_path / "input.yaml").write_text("layout: NHWC\n")
+    imported = import_onnx(
+        alone,
+        tmp_path / "imported",
+        spec=tmp_path / "classes.txt",
+        input_file=tmp_path / "input.yaml",
+        trust=hash_file(alone),
+    )
+    assert imported.found[0].startswith("input   stored: NHWC, 3 channels, uint8")
+    models = open_model(exported.root), open_model(imported.bundle.root)
+    for image_HWC in photographs:
+        expected_HW, labels_HW = (model.label(image_HWC) for model in models)
+        assert (labels_HW == expected_HW).mean() > 0.999
 
 
 @pytest.mark.parametrize("parts", [("normalise",), ("argmax",)])

@@ -208,8 +208,13 @@ def test_a_missing_folder_and_a_file_have_their_own_messages(tmp_path):
     with pytest.raises(BundleError, match="none: no such folder; give a bundle or a run"):
         open_model(tmp_path / "none")
     (tmp_path / "model.onnx").touch()
-    with pytest.raises(BundleError, match="a file, expected the folder of a bundle or a run"):
+    with pytest.raises(
+        BundleError, match="an ONNX file; make a bundle of it by `maskwright im"
+    ):
         open_model(tmp_path / "model.onnx")
+    (tmp_path / "weights.txt").touch()
+    with pytest.raises(BundleError, match="a file, expected the folder of a bundle or a run"):
+        open_model(tmp_path / "weights.txt")
 
 
 def test_a_checkpoint_without_or_with_foreign_weights_is_refused(

@@ -166,11 +166,20 @@ def _choose_precision(files: Sequence[ModelFile], options: EngineOptions) -> str
 def _explain_no_model(path: Path) -> str:
     if not path.exists():
         return "no such folder; give a bundle or a run"
-    if not path.is_dir():
-        return "a file, expected the folder of a bundle or a run"
+    if path.is_file():
+        return _explain_file(path)
     if (path / "recipe.yaml").is_file():
         return "this run has no checkpoint yet; let it train for at least one epoch"
     return f"not a model: neither a bundle ({MANIFEST}) nor a run ({BEST}/{CARD}) is here"
+
+
+def _explain_file(path: Path) -> str:
+    """What to give in place of a file; a graph may do parts of prediction by itself."""
+    if is_bundle(path.parent):
+        return f"of a bundle, whose card says how images are prepared; give {path.parent}"
+    if path.suffix == ".onnx":
+        return "an ONNX file; make a bundle of it by `maskwright import-onnx`"
+    return "a file, expected the folder of a bundle or a run"
 
 
 def _explain_no_file(
