@@ -83,3 +83,23 @@ def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch):
     assert find_free_bytes() > 1e6
     monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "none")
     assert find_free_bytes() is None
+
+
+def test_an_engine_keeps_its_memory_for_the_next_input_of_the_same_size_alone(model):
+    engine = model.engine.make_serial()
+
+    def gives_back(*shape_BHW):
+        batch, *size_HW = shape_BHW
+        x_BCHW = np.zeros((batch, 3, *size_HW), np.float32)
+        options = engine._choose_memory(x_BCHW)
+        engine(x_BCHW)
+        key = "memory.enable_memory_arena_shrinkage"
+        return options is not None and options.get_run_config_entry(key) == "cpu:0"
+
+    assert gives_back(1, 64, 96)
+    assert not gives_back(1, 64, 96)
+    assert not gives_back(1, 96, 64)  # the same blocks of memory
+    assert gives_back(2, 64, 96)
+    assert gives_back(1, 64, 96)
+    assert [gives_back(1, 2048, 2080) for _ in range(2)] == [True, True]  # too large to keep
+    assert model.engine.last.num_px == 0  # another session

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from maskwright.core.errors import ConfigError
 from maskwright.core.inputspec import SizeRule
+from maskwright.core.labels import LabelSpec
 from maskwright.core.logits import LogitsGrid
 from maskwright.inference.predictor import Predictor
 from maskwright.inference.resolution import decide
@@ -70,10 +71,13 @@ def tiled(model, tile, overlap=64):
     size=st.integers(1, 1000),
     tile=st.integers(4, 10).map(lambda n: n * UNIT),
     overlap=st.sampled_from([64]),
+    ramp=st.sampled_from([None, 1, 7, 16]),
     stride=st.sampled_from([1, 4, 8, 32]),
 )
-def test_tiles_cover_every_pixel_and_their_weights_sum_to_one(size, tile, overlap, stride):
-    axis = TileAxis(size=size, tile=tile, overlap=overlap)
+def test_tiles_cover_every_pixel_and_their_weights_sum_to_one(
+    size, tile, overlap, ramp, stride
+):
+    axis = TileAxis(size=size, tile=tile, overlap=overlap, ramp=ramp)
     total = np.zeros((axis.starts[-1] + axis.tile) // stride)
     for start, weight in zip(axis.starts, axis.weigh(stride), strict=True):
         assert start % UNIT == 0
@@ -113,7 +117,9 @@ def test_a_convolution_in_tiles_gives_the_logits_of_the_whole_image(model, strid
 def test_blocks_give_what_the_whole_array_gives(model, stride, scale_ratio):
     predictor = model(stride, scale_ratio=scale_ratio)
     image, spec = noise(401, 300), predictor.card.input
-    plan = Tiling(tile=(128, 160), overlap=64).plan(predictor.engine, spec, (401, 300))
+    plan = Tiling(tile=(128, 160), overlap=64).plan(
+        predictor.engine, predictor.card, (401, 300)
+    )
     tiles = TiledImage.of_array(plan, image, spec)
     whole = decide(tiles.run(predictor.engine, predictor.card))
     labels_HW = np.full((401, 300), 77, np.uint8)
@@ -176,31 +182,47 @@ def test_a_constant_network_gives_a_constant_map(model):
 
 def test_the_image_and_the_bytes_per_pixel_alone_decide_on_tiles(model):
     predictor = model()
-    spec, engine = predictor.card.input, predictor.engine
-    assert Tiling().plan(engine, spec, (4096, 4096)) is None
-    plan = Tiling().plan(engine, spec, (9000, 12000))
+    card, engine = predictor.card, predictor.engine
+    assert Tiling().plan(engine, card, (4096, 4096)) is None
+    plan = Tiling().plan(engine, card, (9000, 12000))
     assert plan.to_json() == {"tile": [1024, 1024], "overlap": 128, "tiles": [10, 14]}
-    assert plan.batch == 2
     sides = {
-        bytes_per_px: Tiling(bytes_per_px=bytes_per_px).plan(engine, spec, (9000, 12000))
-        for bytes_per_px in (100, 256, 512, 800, 2000, 20_000)
+        bytes_per_px: Tiling(bytes_per_px=bytes_per_px).plan(engine, card, (9000, 12000))
+        for bytes_per_px in (100, 500, 800, 2000, 20_000)
     }
     assert {n: (p.rows.tile, p.batch) for n, p in sides.items()} == {
-        100: (1024, 3),  # the most that this engine takes
-        256: (1024, 2),
-        512: (1024, 1),
+        100: (1024, 1),  # a call of more pixels gains nothing
+        500: (1024, 1),
         800: (800, 1),
         2000: (512, 1),
         20_000: (256, 1),  # twice the overlap
     }
-    plans = [Tiling(reach_px=n).plan(engine, spec, (9000, 12000)) for n in (48, 60, 500)]
-    assert [plan.rows.overlap for plan in plans] == [128, 160, 256]
+    assert Tiling(tile=(256, 256)).plan(engine, card, (9000, 12000)).batch == 3  # of the engine
+    plans = [
+        Tiling(reach_px=n, bytes_per_px=50).plan(engine, card, (9000, 12000))
+        for n in (24, 48, 60, 500)
+    ]
+    assert [plan.rows.overlap for plan in plans] == [64, 128, 160, 256]
+    assert [plan.rows.tile for plan in plans] == [1024, 1024, 1280, 2048]
     lean = Tiling(max_memory=32 << 20, bytes_per_px=512)
-    assert lean.plan(engine, spec, (256, 256)) is None
-    assert lean.plan(engine, spec, (257, 256)).to_json()["tile"] == [256, 256]
-    assert Tiling(tile=OFF).plan(engine, spec, (90_000, 90_000)) is None
-    ruled = replace(spec, size_rule=SizeRule(shortest_px=512))
+    assert lean.plan(engine, card, (256, 256)) is None
+    assert lean.plan(engine, card, (257, 256)).to_json()["tile"] == [256, 256]
+    assert Tiling(tile=OFF).plan(engine, card, (90_000, 90_000)) is None
+    ruled = replace(card, input=replace(card.input, size_rule=SizeRule(shortest_px=512)))
     assert Tiling().plan(engine, ruled, (9000, 12000)) is None
+
+
+def test_many_classes_at_full_size_share_fewer_rows_across_a_wide_image(model):
+    predictor = model()
+    names = [f"class {index}" for index in range(150)]
+    heavy = replace(predictor.card, labels=LabelSpec.from_names(names), logits=LogitsGrid())
+    plan = Tiling(bytes_per_px=1000).plan(predictor.engine, heavy, (30_000, 30_000))
+    assert (plan.rows.tile, plan.rows.ramp) == (416, 7)
+    first, *_ = plan.rows.divide(1, 30_000)
+    num_shared = first.used.stop - first.stop
+    assert 0 < 2 * 150 * 4 * 30_000 * num_shared <= 256 << 20
+    light = Tiling().plan(predictor.engine, predictor.card, (30_000, 30_000))
+    assert light.rows.ramp == light.rows.overlap // 4
 
 
 def test_an_engine_of_one_size_has_tiles_of_that_size(model, engine_from):

@@ -128,7 +128,7 @@ def plan_bands(
     decides_whole |= model.ensemble is not None
     if decides_whole or reads_whole or set(kinds) - set(KINDS):
         return None
-    plan = model.tiling.plan(model.engine, spec, file.size_HW)
+    plan = model.tiling.plan(model.engine, model.card, file.size_HW)
     if plan is None:
         return None
     is_shown_alike = file.kind.dtype == "uint8" or bool(to.display.windows)
@@ -163,6 +163,7 @@ def predict_bands(
         scaling=model.card.input.measure_scaling(source.read_input(slice(0, 1), slice(0, 1))),
         needs=None if area is None else area.touches,
     )
+    content = [content, plan.to_json()]
     begun = to.folder / BEGUN / key
     begun.mkdir(parents=True, exist_ok=True)
     state = BandState.load(begun, content)

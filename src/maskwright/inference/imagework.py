@@ -191,7 +191,7 @@ def make_serial(model: Predictor | FoldPredictors, num_images: int) -> Predictor
 def _count_pixels(model: Predictor, opened: ImageFile) -> float:
     """The pixels that an image takes, its own or those of the network; no limit for tiles."""
     spec = model.card.input
-    if model.tiling.plan(model.engine, spec, opened.size_HW) is not None:
+    if model.tiling.plan(model.engine, model.card, opened.size_HW) is not None:
         return math.inf
     return max(math.prod(opened.size_HW), math.prod(spec.network_size(opened.size_HW)))
 

@@ -203,7 +203,7 @@ class Predictor:
     def _run(self, images_BHWC: Sequence[Image], *, where: str) -> list[Logits]:
         """The logits of images of equal size, if they fit in the free memory."""
         size_HW, spec = images_BHWC[0].shape[:2], self.card.input
-        plan = self.tiling.plan(self.engine, spec, size_HW)
+        plan = self.tiling.plan(self.engine, self.card, size_HW)
         with explain_memory(size_HW, where):
             if plan is not None:
                 return run_in_tiles(plan, self.engine, self.card, images_BHWC)

@@ -92,7 +92,7 @@ def _plan(engine: Engine, card: ModelCard, image_HWC: Image, reach_px: int) -> T
     halves = (-(-side // 2) for side in card.input.network_size(size_HW))
     sides = [max(LEAST_TILE_PX, pad_side(half)) for half in halves]
     tiling = Tiling(tile=(sides[0], sides[1]), reach_px=reach_px)
-    return tiling.plan(engine, card.input, size_HW)
+    return tiling.plan(engine, card, size_HW)
 
 
 def measure_reach(engine: Engine, card: ModelCard) -> int:

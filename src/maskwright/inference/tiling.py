@@ -14,9 +14,9 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.card import ModelCard
 from ..core.errors import ConfigError
 from ..core.graph import Graph, TilingEffect
-from ..core.inputspec import InputSpec
 from ..core.logits import Axis
 from .engine import Engine
 
@@ -25,9 +25,21 @@ UNIT = 32
 """Network pixels; the largest stride of the encoders, to which networks pad their input."""
 
 TILE_PX, LEAST_TILE_PX = 1024, 4 * UNIT
-OVERLAP_PX, MOST_OVERLAP_PX = 128, 256
+LEAST_OVERLAP_PX, OVERLAP_PX, MOST_OVERLAP_PX = 2 * UNIT, 128, 256
 _IDLE_SHARE = 3 / 8
 """Of the overlap at each edge of a tile, where its weight is 0."""
+
+_SIDES_PER_OVERLAP = 8
+"""Least sides of a tile in overlaps: what neighbours share is computed twice."""
+
+_CALL_PX = TILE_PX * TILE_PX
+"""Network pixels of the tiles that run together: beyond it a processor gains nothing."""
+
+_CARRY_BYTES = 256 << 20
+"""What the logits that rows of tiles share may take, across the image."""
+
+_HELD_BLOCKS = 3
+"""Blocks of logits beside the tile that is run: joined, waiting, and decided."""
 
 MAX_MEMORY_BYTES = 4 << 30
 _TILES_BYTES = 512 << 20
@@ -70,12 +82,14 @@ class Part(NamedTuple):
 class TileAxis:
     """Tiles along one axis of `size` network pixels; neighbours share `overlap` or more.
 
-    The last tile ends where the padded input does.
+    The last tile ends where the padded input does. Weights rise and fall over `ramp` pixels in
+    the middle of the overlap; over its middle quarter for None.
     """
 
     size: int
     tile: int
     overlap: int
+    ramp: int | None = None
 
     @property
     def starts(self) -> list[int]:
@@ -106,18 +120,19 @@ class TileAxis:
     def weigh(self, stride: int) -> list[NDArray[np.float32]]:
         """The weight of each logit pixel of each tile; those of all tiles sum to one.
 
-        A ramp goes over the middle quarter of the overlap: what is nearer to the edge of a
-        tile, and so sees less of the image, has no weight. The last tile may share more with
-        the one before: that has all weight up to the last `overlap` pixels of it.
+        A ramp goes over the middle of the overlap: what is nearer to the edge of a tile, and so
+        sees less of the image, has no weight. The last tile may share more with the one before:
+        that has all weight up to the last `overlap` pixels of it.
         """
         num, starts = self.tile // stride, [start // stride for start in self.starts]
-        places, slope = np.arange(num) + 0.5, 4 * stride / self.overlap
-        falling = np.clip(slope * (num - places) - 1.5, 0, 1)
+        ramp = self.overlap // 4 if self.ramp is None else self.ramp
+        places, slope, idle = np.arange(num) + 0.5, stride / ramp, (self.overlap / ramp - 1) / 2
+        falling = np.clip(slope * (num - places) - idle, 0, 1)
         weights = [np.ones(num) for _ in starts]
         for (start, before), (following, after) in pairwise(zip(starts, weights, strict=True)):
             begin = start + num - self.overlap // stride - following
             np.multiply(before, falling, out=before)
-            np.multiply(after, np.clip(slope * (places - begin) - 1.5, 0, 1), out=after)
+            np.multiply(after, np.clip(slope * (places - begin) - idle, 0, 1), out=after)
         total = np.zeros(starts[-1] + num)
         for start, weight in zip(starts, weights, strict=True):
             total[start : start + num] += weight
@@ -151,8 +166,8 @@ class Tiling:
     `tile` is `auto`, `off`, or height and width in network pixels. With `auto`, an image is cut
     where the model would need more than `max_memory` bytes for it, by `bytes_per_px`, that the
     Bundle states. `overlap` is that of neighbours, in network pixels; None takes as much as the
-    receptive field needs, `reach_px` as `measure_reach` gives it, 0 where it is not known, and
-    128 to 256. `effect` is what the Bundle says of tiles, None where it says nothing.
+    receptive field needs, `reach_px` as `measure_reach` gives it, 64 to 256, and 128 where it
+    is not known (0). `effect` is what the Bundle says of tiles, None where it says nothing.
 
     Raises ConfigError for sizes that are no multiples of `UNIT`, or an overlap that is not
     between 2 `UNIT` and half of a tile.
@@ -167,16 +182,16 @@ class Tiling:
 
     def __post_init__(self) -> None:
         sides = (TILE_PX,) if isinstance(self.tile, str) else self.tile
-        overlap = 2 * UNIT if self.overlap is None else self.overlap
+        overlap = LEAST_OVERLAP_PX if self.overlap is None else self.overlap
         if any(n < 1 or n % UNIT for n in (*sides, overlap)):
             raise ConfigError(
                 f"tile {self.tile} with overlap {overlap}: sides and overlap must be "
                 f"multiples of {UNIT}; use --tile 1024x1024 --overlap 128"
             )
-        if not 2 * UNIT <= overlap <= min(sides) // 2:
+        if not LEAST_OVERLAP_PX <= overlap <= min(sides) // 2:
             raise ConfigError(
-                f"overlap {overlap} of tiles of {min(sides)} px: use {2 * UNIT} to half "
-                f"of the shorter side"
+                f"overlap {overlap} of tiles of {min(sides)} px: use {LEAST_OVERLAP_PX} to "
+                f"half of the shorter side"
             )
 
     @classmethod
@@ -203,10 +218,11 @@ class Tiling:
         """The network pixels that `max_memory` suffices for."""
         return self.max_memory / self.bytes_per_px
 
-    @property
-    def _most_tile_px(self) -> float:
-        """The network pixels of all tiles of one call."""
-        return min(self.max_memory, _TILES_BYTES) / self.bytes_per_px
+    def _count_tile_px(self, card: ModelCard) -> float:
+        """The network pixels that all tiles of one call may have."""
+        logit_bytes = 4 * len(card.labels) / card.logits.stride**2
+        bytes_per_px = self.bytes_per_px + _HELD_BLOCKS * logit_bytes
+        return min(self.max_memory, _TILES_BYTES) / bytes_per_px
 
     def take_measured(self, graphs: Sequence[Graph], engine: Engine) -> "Tiling":
         """The tiling with what a Bundle says of the graph that the engine runs.
@@ -223,34 +239,39 @@ class Tiling:
         return replace(tiling, bytes_per_px=own[0].bytes_per_px + BESIDE_BYTES_PER_PX)
 
     def plan(
-        self, engine: Engine, spec: InputSpec, size_HW: tuple[int, int]
+        self, engine: Engine, card: ModelCard, size_HW: tuple[int, int]
     ) -> TilePlan | None:
         """The tiles of an image of `size_HW`; None where it is run in one piece.
 
         An engine that takes one size alone has tiles of that size.
         """
-        if self.tile == OFF or spec.size_rule is not None:
+        if self.tile == OFF or card.input.size_rule is not None:
             return None
-        size = spec.network_size(size_HW)
-        tile = self._choose_tile(size, engine)
+        size, most_px = card.input.network_size(size_HW), self._count_tile_px(card)
+        tile = self._choose_tile(size, engine, most_px)
         if tile is None or (tile[0] >= size[0] and tile[1] >= size[1]):
             return None
         overlap = self._choose_overlap()
-        axes = [
+        rows, columns = (
             TileAxis(size=n, tile=t, overlap=min(overlap, t // 2 // UNIT * UNIT) or UNIT)
             for n, t in zip(size, tile, strict=True)
-        ]
-        batch = int(self._most_tile_px / (tile[0] * tile[1]))
-        return TilePlan(axes[0], axes[1], max(1, min(engine.max_batch, batch)))
+        )
+        rows = replace(rows, ramp=min(rows.overlap // 4, _find_most_ramp(card, size[1])))
+        batch = int(min(most_px, _CALL_PX) / (tile[0] * tile[1]))
+        return TilePlan(rows, columns, max(1, min(engine.max_batch, batch)))
 
     def _choose_overlap(self) -> int:
         """As asked; else so wide that what a tile cannot see has no weight, up to a limit."""
         if self.overlap is not None:
             return self.overlap
+        if not self.reach_px:
+            return OVERLAP_PX
         needed = pad_side(math.ceil(self.reach_px / _IDLE_SHARE))
-        return min(max(OVERLAP_PX, needed), MOST_OVERLAP_PX)
+        return min(max(LEAST_OVERLAP_PX, needed), MOST_OVERLAP_PX)
 
-    def _choose_tile(self, size: tuple[int, int], engine: Engine) -> tuple[int, int] | None:
+    def _choose_tile(
+        self, size: tuple[int, int], engine: Engine, most_px: float
+    ) -> tuple[int, int] | None:
         """Height and width of a tile for a network input of `size`; None for one piece."""
         if engine.size_HW is not None:
             is_cut = engine.size_HW != size and is_tile(engine.size_HW)
@@ -259,8 +280,9 @@ class Tiling:
         if isinstance(tile, str):
             if size[0] * size[1] <= self.most_px:
                 return None
-            side = min(TILE_PX, math.isqrt(int(self._most_tile_px)) // UNIT * UNIT)
-            tile = (max(side, 2 * self._choose_overlap()),) * 2
+            overlap = self._choose_overlap()
+            side = min(max(TILE_PX, _SIDES_PER_OVERLAP * overlap), math.isqrt(int(most_px)))
+            tile = (max(side // UNIT * UNIT, 2 * overlap),) * 2
         return min(tile[0], pad_side(size[0])), min(tile[1], pad_side(size[1]))
 
     def to_json(self) -> dict[str, object]:
@@ -274,3 +296,12 @@ class Tiling:
             "reach_px": self.reach_px,
             "effect": None if self.effect is None else self.effect.to_json(),
         }
+
+
+def _find_most_ramp(card: ModelCard, width: int) -> int:
+    """The rows of network pixels whose logits, of an image `width` wide, may be carried on.
+
+    Twice: those of the row of tiles above, and those for the row below.
+    """
+    row_bytes = 2 * 4 * len(card.labels) * width / card.logits.stride**2
+    return max(1, int(_CARRY_BYTES / row_bytes))

@@ -137,7 +137,7 @@ class Session:
             size_HW = found.image_HWC.shape[:2]
             prediction, sampled = self._predict(replace(model, strategy=strategy), task, found)
             decided_s = time.monotonic()
-            plan = model.tiling.plan(model.engine, model.card.input, size_HW)
+            plan = model.tiling.plan(model.engine, model.card, size_HW)
             tiling = "whole" if plan is None else _describe(plan.to_json())
             of = Answered(
                 prediction=prediction,

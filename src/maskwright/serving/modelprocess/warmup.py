@@ -33,11 +33,10 @@ def warm_up(model: Predictor, sizes: Iterable[tuple[int, int]]) -> list[WarmUp]:
 
     Sizes that are cut into tiles have batches of their own, see `TilePlan`, and run once.
     """
-    spec = model.card.input
     return [
         WarmUp(_find_shape(model, size_HW), _find_batch(model, size_HW))
         for size_HW in sizes
-        if model.tiling.plan(model.engine, spec, size_HW) is None
+        if model.tiling.plan(model.engine, model.card, size_HW) is None
     ]
 
 

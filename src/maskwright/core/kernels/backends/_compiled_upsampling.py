@@ -38,17 +38,20 @@ def _fill_rows(
             below[:] = above
         if y == 0:
             above[:] = below
-        num_mixed = 0
+        if rows.num[y] == 0:
+            continue
+        first, num_mixed, begin = labels_HW[rows.first[y]], 0, 0
         for x in range(width + 1):
-            index = above[x]
-            if index == above[x + 1] and index == below[x] and index == below[x + 1]:
-                for row in range(rows.first[y], rows.first[y] + rows.num[y]):
-                    for column in range(columns.first[x], columns.first[x] + columns.num[x]):
-                        labels_HW[row, column] = index
-            else:
+            index, end = above[x], columns.first[x] + columns.num[x]
+            if index != above[x + 1] or index != below[x] or index != below[x + 1]:
                 mixed[num_mixed] = x
                 num_mixed += 1
-        if num_mixed and rows.num[y]:
+            if x == width or above[x + 1] != index:
+                first[begin:end] = index
+                begin = end
+        for row in range(rows.first[y] + 1, rows.first[y] + rows.num[y]):
+            labels_HW[row] = first
+        if num_mixed:
             _fill_mixed(logits_Khw, y, rows, columns, mixed[:num_mixed], labels_HW)
 
 
@@ -66,10 +69,9 @@ def _find_largest(
         winners[x + 1] = 0
     for index in range(1, num_classes):
         for x in range(width):
-            logit = logits_Khw[index, y, x]
-            if logit > best_w[x]:
-                best_w[x] = logit
-                winners[x + 1] = index
+            logit, best = logits_Khw[index, y, x], best_w[x]
+            winners[x + 1] = index if logit > best else winners[x + 1]
+            best_w[x] = max(best, logit)
     winners[0] = winners[1]
     winners[width + 1] = winners[width]
 
@@ -86,29 +88,33 @@ def _fill_mixed(
     """Interpolate within the cells of row `y` whose corners do not agree."""
     num_classes, height, width = logits_Khw.shape
     above, below = max(y - 1, 0), min(y, height - 1)
-    bound = np.full(mixed.size, _LOWEST, np.float32)
+    bound = np.full(width + 1, _LOWEST, np.float32)
+    extremes = np.empty(width + 2, np.float32)
+    for index in range(num_classes):
+        upper, lower = logits_Khw[index, above], logits_Khw[index, below]
+        for x in range(width):
+            extremes[x + 1] = min(upper[x], lower[x])
+        extremes[0], extremes[width + 1] = extremes[1], extremes[width]
+        for x in range(width + 1):
+            bound[x] = max(bound[x], min(extremes[x], extremes[x + 1]))
     best = np.full((mixed.size, rows.num[y], columns.num.max()), _LOWEST, np.float32)
     for index in range(num_classes):
+        upper, lower = logits_Khw[index, above], logits_Khw[index, below]
+        for x in range(width):
+            extremes[x + 1] = max(upper[x], lower[x])
+        extremes[0], extremes[width + 1] = extremes[1], extremes[width]
         for i in range(mixed.size):
-            left, right = max(mixed[i] - 1, 0), min(mixed[i], width - 1)
-            a, b = logits_Khw[index, above, left], logits_Khw[index, above, right]
-            c, d = logits_Khw[index, below, left], logits_Khw[index, below, right]
-            smallest = min(a, b, c, d)
-            bound[i] = max(bound[i], smallest)
-    for index in range(num_classes):
-        for i in range(mixed.size):
-            left, right = max(mixed[i] - 1, 0), min(mixed[i], width - 1)
-            a, b = logits_Khw[index, above, left], logits_Khw[index, above, right]
-            c, d = logits_Khw[index, below, left], logits_Khw[index, below, right]
-            if max(a, b, c, d) < bound[i]:
+            x = mixed[i]
+            if max(extremes[x], extremes[x + 1]) < bound[x]:
                 continue
-            column = columns.first[mixed[i]]
+            left, right, column = max(x - 1, 0), min(x, width - 1), columns.first[x]
+            a, b, c, d = upper[left], upper[right], lower[left], lower[right]
             for j in range(rows.num[y]):
                 row = rows.first[y] + j
                 start = a + rows.weight[row] * (c - a)
                 step = b + rows.weight[row] * (d - b) - start
-                for k in range(columns.num[mixed[i]]):
-                    logit = start + columns.weight[column + k] * step
-                    if logit > best[i, j, k]:
-                        best[i, j, k] = logit
-                        labels_HW[row, column + k] = index
+                labels = labels_HW[row, column : column + columns.num[x]]
+                for k in range(columns.num[x]):
+                    logit, largest = start + columns.weight[column + k] * step, best[i, j, k]
+                    labels[k] = index if logit > largest else labels[k]
+                    best[i, j, k] = max(logit, largest)
