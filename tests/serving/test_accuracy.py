@@ -1,12 +1,19 @@
 """Accuracy of images whose truth has come."""
 
+import json
+
 import numpy as np
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
 
+from maskwright.cli.main import app
 from maskwright.core.confusion import Confusion
 from maskwright.core.scores import iou, mean_iou
 from maskwright.serving.watch.accuracy import measure_accuracy
 from maskwright.serving.watch.view import View
+from maskwright.store.database import Database
+from maskwright.store.records import add_records, list_records
 
 from .records import BUNDLE, make_record
 
@@ -44,3 +51,39 @@ def test_a_class_that_is_nowhere_is_left_out_of_the_mean():
     assert (found.mean, found.mean_interval) == (1, (1, 1))
     np.testing.assert_array_equal(found.interval_2C, [[1, np.nan], [1, np.nan]])
     assert found.iou_C.tolist() == [1.0, pytest.approx(np.nan, nan_ok=True)]
+
+
+def _write_map(path, values):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.array(values, np.uint8)).save(path)
+
+
+def test_truth_of_a_folder_scores_the_kept_class_maps(tmp_path):
+    store, kept, folder = tmp_path / "a.sqlite", tmp_path / "kept", tmp_path / "truth"
+    database = Database.open(store)
+    with database.write() as connection:
+        keys = ("a", "line/b", "gone")
+        rows = [make_record(n, key=key, image=f"0.5-{n}-ab.png") for n, key in enumerate(keys)]
+        add_records(connection, rows)
+    _write_map(kept / "0.5-0-ab.map.png", [[0, 0, 1, 255]])
+    _write_map(kept / "0.5-1-ab.map.png", [[0, 1, 1, 1]])
+    _write_map(folder / "a.png", [[0, 1, 1, 1]])
+    _write_map(folder / "line" / "b.png", [[255, 1, 1, 0]])
+    _write_map(folder / "gone.png", [[0]])
+    command = ["watch", "--truth", folder, "--store", store, "--keep-in", kept]
+    done = CliRunner().invoke(app, [*map(str, command), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"added": ["a", "line/b"], "missing": ["gone"]}
+    assert "no class map is kept of gone; --keep 100%" in done.stderr
+    with database.read() as connection:
+        scores = {record.key: record.score for record in list_records(connection)}
+    assert scores == {"a": [[1, 0], [1, 1]], "line/b": [[0, 1], [0, 2]], "gone": None}
+    _write_map(folder / "a.png", [[0, 1]])
+    wrong = CliRunner().invoke(app, [*map(str, command)])
+    assert wrong.exit_code == 1
+    assert "a.png: is (1, 2) (H, W), its prediction is (1, 4)" in str(wrong.exception)
+    empty = CliRunner().invoke(
+        app, ["watch", "--truth", str(tmp_path / "none"), *map(str, command[3:])]
+    )
+    assert "no KEY.png with the truth of an image is here" in str(empty.exception)
+    database.close()

@@ -39,9 +39,16 @@ Relabel = Annotated[
 Most = Annotated[int, typer.Option(metavar="N", help="Images of --relabel.", min=1)]
 
 
+Truth = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Score kept class maps by the KEY.png here, and end."),
+]
+
+
 def watch(
     *,
     store: Store = None,
+    truth: Truth = None,
     relabel: Relabel = None,
     keep_in: KeepIn = None,
     most: Most = 100,
@@ -71,7 +78,9 @@ def watch(
             replays=replays,
         )
         raise typer.Exit(run_replay(options, console))
-    if relabel is not None:
+    if truth is not None:
+        _add_truth(console, store, keep_in, truth)
+    elif relabel is not None:
         _relabel(console, store, keep_in, relabel, most)
     else:
         _show_dashboard(store, host, port, token_file, console)
@@ -105,6 +114,27 @@ def _show_dashboard(
         log=ignore if console.quiet else write_log,
         table=WATCHING,
     )
+
+
+def _add_truth(console: Console, store: str | None, kept: Path | None, folder: Path) -> None:
+    from ..pages.text import format_count, list_names
+    from ..serving.watch.keeper import find_kept_folder
+    from ..serving.watch.truthfolder import add_truth_folder
+    from ..store.database import Database
+    from ..store.place import find_default_store
+
+    database = Database.open(store or find_default_store())
+    try:
+        found = add_truth_folder(database, kept or find_kept_folder(), folder)
+    finally:
+        database.close()
+    console.say(f"{format_count(len(found.added), 'image')} with truth added")
+    if found.missing:
+        console.say(
+            f"no class map is kept of {list_names(found.missing)}; --keep 100% of serve keeps "
+            f"all, within its quota"
+        )
+    console.result({"added": list(found.added), "missing": list(found.missing)})
 
 
 def _relabel(

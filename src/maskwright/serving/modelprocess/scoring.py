@@ -23,21 +23,30 @@ def score_truth(task: Task, body: bytes, folder: Path, labels: LabelSpec) -> Out
         DataError: The truth cannot be read, has another size, or another value than a class.
     """
     at = len(body) - task.map_bytes
-    truth_HW = _read(body[:at], folder / "truth.png", task.name)
-    predicted_HW = _read(body[at:], folder / "predicted.png", "the predicted class map")
+    truth, predicted = folder / "truth.png", folder / "predicted.png"
+    truth.write_bytes(body[:at])
+    predicted.write_bytes(body[at:])
+    size_HW, confusion = compare_with_truth(truth, predicted, len(labels), where=task.name)
+    counts = json.dumps(confusion.counts_CC.tolist())
+    return Outcome(id=task.id, size_HW=size_HW, body=counts.encode())
+
+
+def compare_with_truth(
+    truth: Path, predicted: Path, num_classes: int, *, where: str
+) -> tuple[tuple[int, int], Confusion]:
+    """The size (H, W) and the confusion of two files of class indices; raises DataError."""
+    truth_HW = _read(truth, where)
+    predicted_HW = _read(predicted, "the predicted class map")
     if truth_HW.shape != predicted_HW.shape:
         raise DataError(
-            f"{task.name}: is {truth_HW.shape} (H, W), its prediction is {predicted_HW.shape}"
+            f"{where}: is {truth_HW.shape} (H, W), its prediction is {predicted_HW.shape}"
         )
     known_HW = np.where(predicted_HW == IGNORE, np.uint8(IGNORE), truth_HW)
-    counts_CC = Confusion.from_labels(known_HW, predicted_HW, len(labels)).counts_CC
-    return Outcome(
-        id=task.id, size_HW=truth_HW.shape, body=json.dumps(counts_CC.tolist()).encode()
-    )
+    height, width = truth_HW.shape
+    return (height, width), Confusion.from_labels(known_HW, predicted_HW, num_classes)
 
 
-def _read(content: bytes, file: Path, name: str) -> LabelMap:
-    file.write_bytes(content)
+def _read(file: Path, name: str) -> LabelMap:
     raw_HW = read_raw(ImageRef(file, alias=Path(name)), "index")
     if int(raw_HW.min()) < 0 or int(raw_HW.max()) > IGNORE:
         raise DataError(f"{name}: holds {int(raw_HW.max())}; use class indices and 255")

@@ -17,9 +17,9 @@ _BLUE, _ORANGE = (11, 94, 168), (200, 90, 20)
 _MOST_CLASSES, _MOST_CONTROLLED = 24, 6
 
 CONTROL = (
-    "Individual values and moving ranges of the coverage of each class, as the verb chart draws "
-    "them of any figure of measure: the band has the limits of groups of the reference, of as "
-    "many images."
+    "Individual values and moving ranges of the coverage of each class, as the verb chart "
+    "draws them of any figure of measure: the band has the limits of groups of the reference, "
+    "of as many images."
 )
 
 
