@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .calls import predict as predict
     from .calls import train as train
     from .calls import video as video
+    from .compression.pruning.prune import PruneOptions as PruneOptions
+    from .compression.pruning.prune import prune_model as prune_model
     from .core.bundle import Bundle as Bundle
     from .core.bundle import open_bundle as open_bundle
     from .core.card import ModelCard as ModelCard
@@ -148,6 +150,8 @@ _HOME = {
     "ScoreDetail": "metrics.family:ScoreDetail",
     "ScoreOptions": "evaluation.score:ScoreOptions",
     "make_soup": "training.soup:make_soup",
+    "prune_model": "compression.pruning.prune:prune_model",
+    "PruneOptions": "compression.pruning.prune:PruneOptions",
     "split": "data.splits:make_split",
     "StreamOptions": "inference.video.predict:StreamOptions",
     "StreamSummary": "inference.video.predict:StreamSummary",

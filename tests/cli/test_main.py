@@ -128,6 +128,7 @@ def test_an_option_of_several_verbs_has_one_text():
         "--mapping",
         "--write",
         "--precision",
+        "--rounds",
         "--spec",
         "--threads",
         "--verify",

@@ -42,6 +42,7 @@ from .measure import measure
 from .models import models
 from .plan import plan
 from .predict import predict
+from .prune import prune
 from .runs import runs
 from .schema import schema
 from .score import score
@@ -81,6 +82,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         plan: "plan my-data --budget 40m",
         train: "train my-data -o runs/a --budget 40m",
         distil: "distil my-data --teacher runs/large --arch fastscnn -o runs/small",
+        prune: "prune runs/a my-data --target-flops 0.5 -o runs/small",
         runs: "runs runs",
         sweep: "sweep my-data --over optim.lr=1e-4:1e-2:log --time 2h -o search",
         evaluate: "evaluate runs/a my-data --split test -o report",

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,6 +104,18 @@ def make_console(*, as_json: bool, quiet: bool) -> Console:
 def train_shown(data: Path, out: Path, options: "TrainOptions", console: Console) -> None:
     """Train with a live table, and tell how it ended or how it can go on."""
     from ..training.run import train as run_training
+
+    show_training(data, out, options, console, partial(run_training, data, out))
+
+
+def show_training(
+    data: Path,
+    out: Path,
+    options: "TrainOptions",
+    console: Console,
+    run_training: "Callable[[TrainOptions, Callbacks], Run]",
+) -> None:
+    """Do what trains in `out` with a live table, and tell how it ended or can go on."""
     from ..training.start import has_checkpoint
 
     def resume() -> str:
@@ -111,7 +124,7 @@ def train_shown(data: Path, out: Path, options: "TrainOptions", console: Console
         return _resume(data, out, options) if is_left else ""
 
     with show_live(console, resume) as callbacks:
-        run = run_training(data, out, options, callbacks)
+        run = run_training(options, callbacks)
     _tell(run, console)
 
 

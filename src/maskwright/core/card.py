@@ -22,7 +22,8 @@ class ArchSpec:
 
     `name` is a part of `nn.archs` or a user's function (`PATH.py:FUNCTION#HASH`), `encoder` its
     encoder or "own", `config` its settings, `norm` is "batch" or "group". `revision` is that of
-    the architecture for which the weights were trained; cards without one have 1.
+    the architecture for which the weights were trained; cards without one have 1. `widths` are
+    those of layers that pruning has narrowed, see `nn.widths`.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ArchSpec:
     config: Mapping[str, Any] = field(default_factory=dict)
     norm: str = "batch"
     revision: int = 1
+    widths: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def code(self) -> CodeFile | None:
@@ -37,16 +39,19 @@ class ArchSpec:
         return CodeFile.parse(self.name)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object, `norm` only where it is not "batch"; `from_json` undoes it."""
+        """A JSON object, `norm` and `widths` only where they say something; see `from_json`."""
         norm = {} if self.norm == "batch" else {"norm": self.norm}
+        widths = {path: list(pair) for path, pair in self.widths.items()}
         network = {"name": self.name, "encoder": self.encoder, "config": dict(self.config)}
-        return network | norm | {"revision": self.revision}
+        narrowed = {"widths": widths} if widths else {}
+        return network | norm | {"revision": self.revision} | narrowed
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Undo `to_json`; raises TypeError where a key is missing or unknown."""
         arch = cls(**document)
-        return replace(arch, config=rename_settings(arch.name, arch.config))
+        widths = {path: (pair[0], pair[1]) for path, pair in arch.widths.items()}
+        return replace(arch, config=rename_settings(arch.name, arch.config), widths=widths)
 
 
 def rename_settings(arch: str, config: Mapping[str, Any]) -> dict[str, object]:

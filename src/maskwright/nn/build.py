@@ -20,6 +20,7 @@ from .encoder_weights import load_weights
 from .encoders import library_name, widen_input
 from .own_model import get_admitted
 from .protocols import ARCHS, OWN, Arch
+from .widths import narrow_layers
 
 
 def new_model(
@@ -71,7 +72,9 @@ def _build_network(
         load_weights(network.encoder, arch.encoder, weights)
         widen_input(network.encoder, in_channels)
         fix_padding(network.encoder)
-    return _set_norm(network, arch.norm)
+    network = _set_norm(network, arch.norm)
+    narrow_layers(network, arch.widths)
+    return network
 
 
 def _build_part(arch: ArchSpec, in_channels: int, num_classes: int) -> Any:

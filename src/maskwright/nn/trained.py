@@ -42,7 +42,10 @@ class Trained:
         """The entry of a card on a network that starts from this one."""
         licence = {} if self.licence is None else {"licence": self.licence}
         files = {self.weights.name: identify(self.weights)}
-        return {"model": self.model_id, **licence, "files": files}
+        pruned = self.card.provenance.get("pruned")
+        return {"model": self.model_id, **licence, "files": files} | (
+            {} if pruned is None else {"pruned": pruned}
+        )
 
 
 def find_trained(source: Path | str) -> Trained | None:

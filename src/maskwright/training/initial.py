@@ -9,7 +9,7 @@ from torch import Tensor
 from maskwright.core import parts
 from maskwright.core.card import ModelCard
 from maskwright.core.codefile import CodeFile
-from maskwright.core.errors import ConfigError
+from maskwright.core.errors import ConfigError, shorten
 from maskwright.core.hubname import HubName
 from maskwright.core.intensity import Kind
 from maskwright.core.labels import LabelSpec
@@ -62,14 +62,14 @@ class InitialNetwork:
         """
         arch = self.card.arch
         found: dict[str, object] = {"arch": self._name_arch(given), "encoder": arch.encoder}
-        found["norm"] = arch.norm
+        found |= {"norm": arch.norm, "widths": dict(arch.widths)}
         known = given.model_fields_set
         for key, value in found.items():
             chosen = given.graph.norm if key == "norm" else getattr(given, key)
             if key in known and chosen != value:
                 raise ConfigError(
-                    f"model.{key} is {chosen!r}, and {self.source} has {value!r}; leave out "
-                    f"model.{key}, or start from its encoder alone with "
+                    f"model.{key} is {_show(chosen)}, and {self.source} has {_show(value)}; "
+                    f"leave out model.{key}, or start from its encoder alone with "
                     f"--set model.encoder_weights={self.source}"
                 )
         if "norm" in known:
@@ -191,6 +191,10 @@ def _from_trained(source: str, trained: Trained) -> InitialNetwork:
         provenance={"source": source, **trained.make_provenance()},
         notes=(note,),
     )
+
+
+def _show(value: object) -> str:
+    return shorten(repr(value))
 
 
 def _as_json(value: object) -> object:

@@ -14,6 +14,9 @@ NONE = "none"
 """Of `model.init` and `model.encoder_weights`: random weights."""
 
 
+Width = Annotated[int, Field(ge=0)]
+
+
 class ModelOptions(StrictModel):
     """The network, the weights that it starts from, and its normalisation layers.
 
@@ -23,6 +26,7 @@ class ModelOptions(StrictModel):
     architecture: 0 for its newest, and an older one where `init` is of that.
     `norm`: "batch"; "sync", batch statistics over all GPUs; "frozen", the statistics that come
     with the encoder; "group", which does not depend on the batch and changes the graph.
+    `widths` are those of layers that pruning has narrowed, see `nn.widths`.
     `checkpointing`: compute activations again in the backward pass, with less memory, more
     time and the same numbers.
     """
@@ -35,12 +39,19 @@ class ModelOptions(StrictModel):
     checkpointing: bool = False
     config: dict[str, object] = Field(default_factory=dict)
     revision: Annotated[int, Field(ge=0)] = NEWEST
+    widths: dict[str, tuple[Width, Width]] = Field(default_factory=dict)
 
     @property
     def graph(self) -> ArchSpec:
         """The part that a ModelCard keeps: all that is needed to build the same graph."""
         norm = "group" if self.norm == "group" else "batch"
-        return ArchSpec(name=self.arch, encoder=self.encoder, config=self.config, norm=norm)
+        return ArchSpec(
+            name=self.arch,
+            encoder=self.encoder,
+            config=self.config,
+            norm=norm,
+            widths=self.widths,
+        )
 
     @property
     def is_pretrained(self) -> bool:

@@ -9,8 +9,8 @@ The folder is disposable once its bundle is taken out.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from maskwright.core.trust import require_digest
 from maskwright.data.check.task import remark_on_task
 
 from . import own_code
+from .checkpoint import RunProgress
 from .data import TrainingData
 from .finish import finish
 from .job import Job
@@ -35,7 +36,7 @@ from .loop import fit
 from .machine import Machine, get_processes, use_device
 from .options import Callbacks, TrainOptions
 from .origin import Origin
-from .pace import Budget
+from .pace import Budget, Pace
 from .planning.plan import Plan
 from .planning.planner import Planner
 from .recipe import Recipe, Settings, override, read_recipe, to_yaml
@@ -143,7 +144,27 @@ def train(
         OutputError: Another process trains in `out`, or it cannot be written.
         TrainingError: Training had to stop.
     """
-    out, options, callbacks = Path(out), options or TrainOptions(), callbacks or Callbacks()
+    options, callbacks = options or TrainOptions(), callbacks or Callbacks()
+    with _open_start(Path(out), options, callbacks) as start:
+        return _train(data, Path(out), start, callbacks)
+
+
+def train_weights(
+    data: Path | str, out: Path, options: TrainOptions, callbacks: Callbacks
+) -> None:
+    """Train as `train` does, and leave checkpoints alone: no report and no Bundle.
+
+    A budget is that of the training. Raises as `train`.
+    """
+    with _open_start(out, options, callbacks, finishes=False) as start:
+        _fit(data, out, start, callbacks)
+
+
+@contextmanager
+def _open_start(
+    out: Path, options: TrainOptions, callbacks: Callbacks, *, finishes: bool = True
+) -> Iterator["_Start"]:
+    """Check the options, and lock the folder of the run."""
     require_digest(options.trust)
     require_services(options.services)
     budget = _start_budget(options.budget_s, options.started_s)
@@ -152,17 +173,28 @@ def train(
     given = choose_recipe(out, options)
     is_main = get_processes().is_main_process
     with lock_run(out, options, callbacks.log) if is_main else nullcontext():
-        return _train(data, out, _Start(budget, options, given, code), callbacks)
+        yield _Start(budget, options, given, code, finishes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """What `train` begins with: budget, options, the recipe if one is given, user's file."""
+    """What `train` begins with: budget, options, the recipe if one is given, user's file.
+
+    A run that `finishes` leaves time for its report and its Bundle.
+    """
 
     budget: Budget | None
     options: TrainOptions
     given: Recipe | None
     code: CodeFile | None
+    finishes: bool = True
+
+    def limit(self, length: Length, pace: Pace | None, validation_steps: int) -> None:
+        """Let a run end within the budget, if there is one."""
+        if pace is not None and not self.finishes:
+            pace = replace(pace, export_s=0.0, finish_images=0.0)
+        if self.budget is not None:
+            length.start(self.budget, pace, validation_steps)
 
     def make_planner(self, log: Callable[[str], None]) -> Planner:
         """Make what plans the recipe, or completes the given one."""
@@ -176,8 +208,22 @@ class _Start:
 
 
 def _train(data: Path | str, out: Path, start: _Start, callbacks: Callbacks) -> Run:
-    """Train in a folder that this process has locked."""
-    options, processes = start.options, get_processes()
+    """Train in a folder that this process has locked, and finish the run."""
+    job, progress, num_steps = _fit(data, out, start, callbacks)
+    processes = get_processes()
+    if processes.is_main_process:
+        finish(job, callbacks, keep_parity_images=start.options.keep_parity_images)
+        standing = Standing("finished", progress.step, num_steps)
+        write_page(out, job.card.labels, job.card.input, standing)
+    processes.wait_for_everyone()
+    return open_run(out)
+
+
+def _fit(
+    data: Path | str, out: Path, start: _Start, callbacks: Callbacks
+) -> tuple[Job, RunProgress, int]:
+    """Train in a folder that this process has locked; the steps of the run are the last."""
+    options = start.options
     job, accelerator, length = _prepare(data, out, start, callbacks)
     progress = fit(
         job,
@@ -189,12 +235,7 @@ def _train(data: Path | str, out: Path, start: _Start, callbacks: Callbacks) -> 
     )
     if text := length.describe():
         callbacks.log(text)
-    if processes.is_main_process:
-        finish(job, callbacks, keep_parity_images=options.keep_parity_images)
-        standing = Standing("finished", progress.step, length.num_steps)
-        write_page(out, job.card.labels, job.card.input, standing)
-    processes.wait_for_everyone()
-    return open_run(out)
+    return job, progress, length.num_steps
 
 
 def _prepare(
@@ -245,8 +286,7 @@ def _prepare(
         require_same_data(job, callbacks.log, write=processes.is_main_process)
         require_same_recipe(job, callbacks.log, write=processes.is_main_process)
         length = Length.open(out, job.num_steps)
-        if start.budget is not None:
-            length.start(start.budget, pace, job.validation_steps)
+        start.limit(length, pace, job.validation_steps)
         return job, make_accelerator(recipe), length
 
 

@@ -58,7 +58,7 @@ def choose_recipe(run: Path, options: TrainOptions) -> Recipe | None:
     """
     if options.resume:
         return _read_resumed(run, options)
-    _require_no_run(run)
+    require_no_run(run)
     if options.recipe is None:
         require_settings(options.settings, options.budget_s)
         return None
@@ -207,7 +207,7 @@ def lock_run(run: Path, options: TrainOptions, log: Callable[[str], None]) -> It
                 if lock.ended is not None:
                     log(f"{run}: left by {lock.ended}, which has ended")
                 if not options.resume:
-                    _require_no_run(run)
+                    require_no_run(run)
                 remove_leftovers(run)
                 yield
     finally:
@@ -316,7 +316,8 @@ def _parse_values(values: Document, *, where: str) -> Recipe:
     return parse_recipe(document, where=where)
 
 
-def _require_no_run(run: Path) -> None:
+def require_no_run(run: Path) -> None:
+    """Require that a folder has no run; raises ConfigError."""
     if has_checkpoint(run):
         raise ConfigError(
             f"{run}: there is a run already; continue it with --resume or choose another "

@@ -54,6 +54,8 @@ def _follow(plan: Plan, initial: InitialNetwork) -> None:
     for key in ("arch", "encoder", "norm", "revision"):
         if values[key] != NEWEST:
             plan.decide(f"model.{key}", values[key], reason)
+    if values["widths"]:
+        plan.decide("model.widths", values["widths"], reason)
     plan.decide_config(values["config"], reason)
     plan.decide("model.encoder_weights", NONE, "model.init has those of the encoder too")
 

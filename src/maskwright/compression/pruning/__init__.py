@@ -1,0 +1,1 @@
+"""Remove channels from a network that is trained, and train what is left."""
