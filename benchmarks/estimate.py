@@ -12,6 +12,7 @@ be shipped. Results go into benchmarks/estimate.json, the page is benchmarks/est
 """
 
 import argparse
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from maskwright.core.atomic import write_json, write_text
+from maskwright.core.atomic import write_text
 from maskwright.core.confusion import Confusion
 from maskwright.core.scores import mean_iou
 from maskwright.corruption.corrupt import IMAGENET_C, SEVERITIES, corrupt_sample
@@ -63,7 +64,7 @@ def main() -> None:
         for title, divided in divide(asked.frames).items()
     }
     results = {"frames": asked.frames, "cases": cases}
-    write_json(asked.out / "estimate.json", results)
+    write_text(asked.out / "estimate.json", json.dumps(results) + "\n")
     write_text(asked.out / "estimate.md", page(results))
 
 
@@ -121,17 +122,21 @@ def judge(
         for method in METHODS:
             found = estimator.estimate(group.images, method)
             says[method] = {
-                "miou": found.miou,
-                "interval": found.interval,
-                "bare": measure(group.images, method, estimator.thresholds_C),
+                "miou": _round(found.miou),
+                "interval": found.interval and [*map(_round, found.interval)],
+                "bare": _round(measure(group.images, method, estimator.thresholds_C)),
             }
         yield {
             "kind": kind,
             "severity": severity,
-            "miou": float(mean_iou(group.confusion)),
-            "confidence": group.counts.confidence,
+            "miou": _round(float(mean_iou(group.confusion))),
+            "confidence": _round(group.counts.confidence),
             "says": says,
         }
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def page(results: Mapping[str, Any]) -> str:
