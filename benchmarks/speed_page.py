@@ -26,11 +26,12 @@ SETTING = (
     "logits from those of torch, as a share of the largest logit. A Bundle also requires the "
     "same class in 99.99 % of the pixels of its images before it takes an engine, which random "
     "weights, whose classes are near to ties, cannot show. A dash is a variant that does not "
-    "run."
+    "run; torch.compile, which takes minutes, was measured for a few."
 )
 HEADS = (
     "architecture",
     "torch ms",
+    "torch.compile",
     "ORT fp32",
     "OpenVINO fp32",
     "OpenVINO bf16",
@@ -107,6 +108,7 @@ def _format_row(line: Json) -> str:
     cells = (
         line["case"].replace("/", ", "),
         f"{variants['torch']['ms']:.0f}",
+        ratio("torch.compile"),
         ratio("ORT fp32"),
         ratio("OpenVINO fp32"),
         ratio("OpenVINO bf16"),
