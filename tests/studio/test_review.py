@@ -192,3 +192,11 @@ def test_many_images_are_accepted_and_returned_and_refusals_are_named(team):
     listed = team["rob"].ask("GET", "/api/items").json()["items"]
     states = {item["id"]: item["state"] for item in listed}
     assert [states[n] for n in (1, 2, 3)] == ["accepted", "returned", "returned"]
+
+
+def test_next_work_is_not_what_another_person_has_open(team):
+    first = team["ann"].ask("POST", "/api/next").json()["id"]
+    team["ann"].lease(first)
+    second = team["bob"].ask("POST", "/api/next").json()["id"]
+    assert (first, second) == (1, 2)
+    assert team["ann"].ask("POST", "/api/next").json()["id"] == 1

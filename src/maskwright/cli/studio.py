@@ -64,6 +64,14 @@ Sam = Annotated[
         "(repeatable).",
     ),
 ]
+Place = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="Keep the labels in postgresql+pg8000://USER:PASSWORD@HOST/NAME.",
+    ),
+]
 Source = Annotated[
     Path | None,
     typer.Option(
@@ -93,6 +101,7 @@ def studio(
     webhook: Hook = None,
     model: Proposer = None,
     sam: Sam = None,
+    store: Place = None,
     verify: Verify = False,
     source: Source = None,
     export: Export = None,
@@ -114,11 +123,10 @@ def studio(
     from ..studio.project import open_project
     from ..studio.server import serve
 
-    if (export is None) != (out is None):
-        raise ConfigError("--export FORMAT and -o FOLDER are given together")
-    if tag is not None and export is None:
-        raise ConfigError("--tag NAME says what --export FORMAT writes; give both")
+    _require_pairs(export, out, tag)
     console = Console(as_json=as_json, quiet=quiet)
+    if backup is not None and store is not None:
+        raise ConfigError("--backup copies a file; use `maskwright store backup` for --store")
     if backup is not None:
         _back_up(data, backup, console, overwrite=overwrite)
         return
@@ -126,6 +134,7 @@ def studio(
         data,
         form=form,
         classes=classes.split(",") if classes else (),
+        store_url=store,
         allow_outside=allow_outside,
         progress=console.progress,
     ) as project:
@@ -140,6 +149,15 @@ def studio(
         else:
             start = partial(serve, host=host, port=port, opens_browser=browser)
             start(project, print_text, webhook=webhook, model=model, sam=sam or ())
+
+
+def _require_pairs(export: str | None, out: Path | None, tag: str | None) -> None:
+    from ..core.errors import ConfigError
+
+    if (export is None) != (out is None):
+        raise ConfigError("--export FORMAT and -o FOLDER are given together")
+    if tag is not None and export is None:
+        raise ConfigError("--tag NAME says what --export FORMAT writes; give both")
 
 
 def _add_user(project: "Project", text: str, console: Console) -> None:

@@ -31,8 +31,8 @@ from .temporary import make_parents, make_temporary_folder, remove_leftovers
 from .versioned import Document, Schema
 
 MANIFEST = "results.json"
-STUDIO_FILE = "studio.sqlite"
-"""The database in a folder of the studio, whose files are results too."""
+STUDIO_FILE, STUDIO_PLACE = "studio.sqlite", "studio-store.txt"
+"""The database in a folder of the studio, or the name of one elsewhere; both mean results."""
 
 SCHEMA = Schema(kind="manifest of results", version=1)
 _SUFFIX = ".partial"
@@ -169,7 +169,7 @@ class Manifest:
 
 def is_results(folder: Path) -> bool:
     """Whether `folder` holds results, or is being filled with them, or is the studio's."""
-    own = (folder / name for name in (JOURNAL, STUDIO_FILE))
+    own = (folder / name for name in (JOURNAL, STUDIO_FILE, STUDIO_PLACE))
     return any(file.is_file() for file in own) or _is_manifest(folder / MANIFEST)
 
 

@@ -3,6 +3,7 @@
 | in DATA/studio | what it is |
 |---|---|
 | studio.sqlite | class maps, edits, states; the truth |
+| studio-store.txt | in its place the name of a database of PostgreSQL |
 | masks | class maps of the accepted images, as PNG of class indices |
 | images | those images, as links to the user's files |
 | dataset.yaml | the classes: `check` and `train` take DATA/studio |
@@ -16,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.atomic import explain_write_errors
+from ..core.atomic import explain_write_errors, new_file
 from ..core.errors import ConfigError
 from ..core.labels import IGNORE, LabelMap, LabelSpec
 from ..core.lock import hold_lock
 from ..core.progress import Progress, silent
-from ..core.results import STUDIO_FILE
+from ..core.results import STUDIO_FILE, STUDIO_PLACE
 from ..store import items as stored
 from ..store.chain import add_event
 from ..store.database import Connection, Database, read_meta, write_meta
@@ -114,20 +115,24 @@ def open_project(
     *,
     form: str | None = None,
     classes: Sequence[str] = (),
+    store_url: str | None = None,
     allow_outside: bool = False,
     progress: Progress = silent,
 ) -> Iterator[Project]:
     """Open the data at `path` with its store, which is made where there is none.
 
-    `classes` are those of a folder of images without labels; the store keeps them.
+    `classes` are those of a folder of images without labels; the store keeps them. With
+    `store_url`, the store is a database of PostgreSQL.
 
     Raises:
         DataError: Not a folder with images.
-        ConfigError: The classes are not those of the store.
+        ConfigError: The classes are not those of the store, or this is the store of another
+            folder, or not that of this one.
         OutputError: The folder cannot be written, or another process has it open.
     """
     folder = path / FOLDER
-    is_new = not (folder / STUDIO_FILE).is_file()
+    _require_own_store(folder, store_url)
+    is_new = store_url is None and not (folder / STUDIO_FILE).is_file()
     if is_new:  # refuse what cannot be labelled before a folder is made
         data = open_data(
             path, form=form, classes=classes, allow_outside=allow_outside, progress=progress
@@ -135,7 +140,7 @@ def open_project(
     with explain_write_errors(folder):
         folder.mkdir(exist_ok=True)
     with hold_lock(folder):
-        store = Database.open(folder / STUDIO_FILE)
+        store = Database.open(store_url or folder / STUDIO_FILE)
         try:
             if not is_new:
                 data = open_data(
@@ -146,14 +151,33 @@ def open_project(
                     progress=progress,
                 )
             _add_new_images(store, data, images_alone=bool(classes))
+            if store_url is not None:
+                with new_file(folder / STUDIO_PLACE) as file:
+                    file.write(f"{store.name}\n".encode())
             yield Project(data, store, folder)
         finally:
             store.close()
 
 
+def _require_own_store(folder: Path, store_url: str | None) -> None:
+    """Refuse another store than the one in which the labels of a folder are."""
+    elsewhere = folder / STUDIO_PLACE
+    if store_url is None and elsewhere.is_file():
+        raise ConfigError(
+            f"{folder}: its labels are in {elsewhere.read_text().strip()}; give this --store"
+        )
+    if store_url is not None and (folder / STUDIO_FILE).is_file():
+        raise ConfigError(
+            f"{folder}: its labels are in {STUDIO_FILE}; leave out --store, or move them with "
+            f"`maskwright store backup` and `restore`, and rename that file"
+        )
+
+
 def _read_own_classes(store: Database, classes: Sequence[str]) -> Sequence[str]:
     """The classes that were given when images without labels were opened first."""
     with store.read() as connection:
+        if read_meta(connection, _CLASSES) is None:
+            return classes
         text = read_meta(connection, _IMAGES_ALONE)
     kept: list[str] = json.loads(text) if text else []
     if classes and list(classes) != kept:
@@ -181,6 +205,11 @@ def _add_new_images(store: Database, data: LabelledData, *, images_alone: bool) 
             write_meta(connection, _IMAGES_ALONE, json.dumps(spec.names))
         items = list(stored.list_items(connection))
         there = {item.key for item in items}
+        if there and there.isdisjoint(dataset.keys):
+            raise ConfigError(
+                f"{store.name}: has the labels of other images, as {items[0].key!r}; each "
+                f"folder needs a store of its own"
+            )
         added = [
             (key, dataset.split_of(index), dataset.groups[index])
             for index, key in enumerate(dataset.keys)

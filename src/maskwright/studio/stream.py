@@ -8,6 +8,7 @@ the fewest people have seen comes first.
 
 import hashlib
 import secrets
+import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -42,15 +43,21 @@ def find_next(project: Project, person: Person) -> Item:
         if mine:
             return min(mine, key=lambda item: (item.state != "returned", -item.priority))
         if not settings.copies:
-            return _choose_free(items)
+            return _choose_free(items, person, time.time())
         return _make_copy(project, connection, items, person.name, settings)
 
 
-def _choose_free(items: Sequence[Item]) -> Item:
+def _choose_free(items: Sequence[Item], person: Person, now_s: float) -> Item:
+    """An image that is nobody's, and that nobody else has open for painting if there is one."""
     free = [i for i in items if i.annotator is None and i.state in EDITABLE]
     if not free:
         raise StudioError(404, "there is no more work; all images are somebody's")
-    return max(free, key=lambda item: (item.priority, -item.id))
+
+    def rank(item: Item) -> tuple[bool, float, int]:
+        is_held = item.lease_person not in (None, person.name) and item.lease_until > now_s
+        return not is_held, item.priority, -item.id
+
+    return max(free, key=rank)
 
 
 def _make_copy(

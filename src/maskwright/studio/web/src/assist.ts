@@ -12,7 +12,7 @@ export class Assist {
   private item = 0;
 
   constructor(private readonly settings: Settings, private readonly project: Project, private readonly tools: Tools, redraw: () => void, changed: () => void) {
-    this.overlay = new Overlay(redraw);
+    this.overlay = new Overlay(redraw, true);
     followSlider("tolerance", "", (value) => { settings.tolerance = value; });
     followSlider("confidence", " %", (value) => { settings.confidence = value; });
     find("confidence").onchange = () => this.show();

@@ -101,7 +101,8 @@ class App {
       void look(id).then((looks) => this.showLooks(looks));
       await doc.load();
       if (may(this.project.person, "annotator")) await this.takeLease("");
-      await this.recovery.sendLeft(id);
+      // What an earlier page has left is refused without the lease: it waits until this page takes it over.
+      if (doc.writable) await this.recovery.sendLeft(id);
     } catch (error) {
       if (opening === this.opening) showNotice(`This image cannot be opened: ${(error as Error).message}`);
     }

@@ -83,12 +83,20 @@ export class Outbox {
   private async run(): Promise<void> {
     if (this.sends) return;
     this.sends = true;
+    // An edit is saved when the server says so: nobody waits until it is removed from this browser.
+    while (this.waiting.length > 0) await Promise.all(await this.sendAll());
+    this.sends = false;
+  }
+
+  /** Send what waits; the removals of what the server has taken. */
+  private async sendAll(): Promise<Promise<void>[]> {
+    const drops: Promise<void>[] = [];
     let wait_ms = 250;
     while (this.waiting.length > 0) {
       const pending = this.waiting[0];
       try {
         const result = await sendEdit(pending.item, pending.key, pending.rev, pending.body);
-        await this.drop(pending);
+        drops.push(this.drop(pending));
         this.waiting.shift();
         this.trouble = "";
         wait_ms = 250;
@@ -106,7 +114,7 @@ export class Outbox {
       }
       this.tell();
     }
-    this.sends = false;
+    return drops;
   }
 
   private async setAside(item: number): Promise<void> {

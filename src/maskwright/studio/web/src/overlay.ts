@@ -7,19 +7,22 @@ export class Overlay {
   private image: ImageBitmap | null = null;
   private url = "";
 
-  constructor(private readonly redraw: () => void) {}
+  /** One that `tells` says in the document whether it waits or is shown. */
+  constructor(private readonly redraw: () => void, private readonly tells = false) {}
+
+  private tell(state: "" | "waits" | "shown"): void { if (this.tells) document.body.dataset.overlay = state; }
 
   /** Show what is at an address; nothing where it is empty. With `keeps`, what is shown stays until then. */
   show(url: string, keeps = false): void {
     if (url === this.url) return;
     this.url = url;
     if (!keeps) this.image = null;
+    this.tell(url ? "waits" : "");
     this.redraw();
     if (url) void this.load(url);
   }
 
   private async load(url: string): Promise<void> {
-    document.body.dataset.overlay = "waits";
     try {
       const image = await readShade(url);
       if (url === this.url) this.image = image;
@@ -27,7 +30,7 @@ export class Overlay {
       if (url === this.url) showNotice((error as Error).message);
     }
     if (url !== this.url) return;
-    document.body.dataset.overlay = "shown";
+    this.tell("shown");
     this.redraw();
   }
 

@@ -42,7 +42,7 @@ export class Stage {
       this.tools.drawOverlay(context, scale);
     });
     this.tools = new Tools(this.settings, new Prompting(this.view, () => this.assist.show()), (x, y) => page.comment(x, y), () => this.view.drawPen());
-    this.assist = new Assist(this.settings, project, this.tools, () => this.view.drawPen(), () => page.changed());
+    this.assist = new Assist(this.settings, project, this.tools, () => { this.view.drawPen(); this.showPlace(); }, () => page.changed());
   }
 
   /** Follow keys, pointer and settings; the page is told of what happens from now on. */
