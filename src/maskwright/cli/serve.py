@@ -63,6 +63,18 @@ Warm = Annotated[
     list[str] | None,
     typer.Option(metavar="HxW", help="Image size to run before the first request; repeatable."),
 ]
+RulesOf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rules",
+        metavar="[NAME=]FILE",
+        help="rules.yaml by which class maps are judged, of each model or of one; repeatable.",
+    ),
+]
+MmPerPx = Annotated[
+    float | None,
+    typer.Option(metavar="MM", help="Side of a pixel, for limits of --rules in mm, cm or m."),
+]
 MaxBody = Annotated[int, typer.Option(metavar="MIB", help="Largest body.", min=1)]
 MaxPixels = Annotated[int, typer.Option(metavar="MP", help="Largest image.", min=1)]
 Queue = Annotated[int, typer.Option(metavar="MP", help="Pixels that wait or run.", min=1)]
@@ -122,6 +134,8 @@ def serve(
     threads: Threads = None,
     warm: Warm = None,
     trust: Trust = None,
+    rules: RulesOf = None,
+    mm_per_px: MmPerPx = None,
     max_body: MaxBody = 64,
     max_pixels: MaxPixels = 64,
     queue: Queue = 256,
@@ -165,7 +179,8 @@ def serve(
     )
     announce = partial(_announce, Console(as_json=as_json, quiet=quiet))
     log = ignore if quiet else write_log
-    serve(_list_choices(models, warm, how), options, access, announce=announce, log=log)
+    choices = _add_rules(_list_choices(models, warm, how), rules or [], mm_per_px)
+    serve(choices, options, access, announce=announce, log=log)
 
 
 def _announce(console: Console, names: "Sequence[str]", address: str) -> None:
@@ -252,6 +267,32 @@ def _list_choices(
         ModelChoice(path=model.path, name=model.name, version="1", warm=sizes, **how)
         for model in parse_models(models)
     ]
+
+
+def _add_rules(
+    choices: "list[ModelChoice]", texts: list[str], mm_per_px: float | None
+) -> "list[ModelChoice]":
+    """The models with the rules by which their class maps are judged."""
+    from dataclasses import replace
+
+    from ..core.errors import ConfigError, UnknownNameError
+
+    if mm_per_px is not None and not (texts and 0 < mm_per_px < float("inf")):
+        raise ConfigError(f"--mm-per-px {mm_per_px:g}: give a number above 0, with --rules")
+    names = [choice.name for choice in choices]
+    for text in texts:
+        name, equals, file = text.partition("=")
+        is_of_all = not equals or Path(text).exists()
+        if not is_of_all and name not in names:
+            raise UnknownNameError("model of --rules", name, names)
+        path = str(Path(text if is_of_all else file).resolve())
+        choices = [
+            replace(choice, rules=path, mm_per_px=mm_per_px)
+            if is_of_all or choice.name == name
+            else choice
+            for choice in choices
+        ]
+    return choices
 
 
 def _pair(certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:

@@ -172,9 +172,7 @@ def test_rules_that_cannot_be_watched_are_refused(tmp_path, text, message):
 def test_a_zone_outside_of_the_frame_is_refused(tmp_path, make_frames):
     text = "zones: {a: {px: [[90, 0], [99, 0], [99, 9]]}}\nrules: [{fail: car > 1 %, roi: a}]"
     (tmp_path / "rules.yaml").write_text(text)
-    with pytest.raises(
-        DataError, match=r"'a' covers no pixel of frames of \(10, 20\) \(H, W\)"
-    ):
+    with pytest.raises(DataError, match=r"'a' covers no pixel of maps of \(10, 20\) \(H, W\)"):
         watch(tmp_path / "out", make_frames([draw()]), rules=tmp_path / "rules.yaml")
 
 

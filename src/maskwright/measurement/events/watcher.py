@@ -16,10 +16,10 @@ from typing import IO, Protocol
 from ...core.errors import ConfigError
 from ...core.labels import IGNORE, LabelSpec
 from ...core.stream import LabelledFrame, StreamObserver
-from ...data.georef.pixel_scale import PixelScale, PixelSize
 from ...pages.csvfile import WriteRow, write_rows
 from ...pages.display import Display
 from ...pages.pictures import draw_overlay, encode_jpeg
+from ..mapjudge import make_scale
 from ..output.pictures import draw_rois
 from ..series import open_rois
 from .baseline import Baseline
@@ -101,9 +101,7 @@ def open_watcher(options: WatchOptions, spec: LabelSpec, display: Display) -> "W
         DataError, ConfigError: As `RuleWatch.open`, `Baseline.read`, `open_rois` and `Webhook`.
     """
     rois, numbers = open_rois(options.roi, options.rules), count(1)
-    scale: PixelScale = PixelSize.pixels()
-    if options.mm_per_px is not None:
-        scale = PixelSize.square("mm", options.mm_per_px)
+    scale = make_scale(options.mm_per_px)
     watches: list[Watch] = []
     if options.rules is not None:
         watches.append(

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ...inference.outputs import ClassMaps, Destination, PredictedImage
 from ...inference.prediction import Prediction
 from ...inference.vectors import FOLDER, require_vectors, write_vectors
 from ...inference.volumes import CLASSES
+from ...measurement.rules.verdicts import Verdict
 from ...pages.pictures import encode_indexed_png, encode_jpeg, heat_palette
 from ..messages import TENSORS
 from .runs import encode_classes
@@ -30,7 +31,8 @@ class Answered:
     """What an answer is made of.
 
     `facts` name the model, engine, precision and tiling. `order` is that of run lengths,
-    `folder` an empty one for files, and `image` the file of the client.
+    `folder` an empty one for files, and `image` the file of the client. `verdicts` are those of
+    the rules of the server, None without any.
     """
 
     prediction: Prediction
@@ -39,6 +41,7 @@ class Answered:
     confidence: bool
     folder: Path
     image: ImageRef | None
+    verdicts: Sequence[Verdict] | None = None
 
 
 def encode(form: str, of: Answered) -> tuple[str, bytes]:
@@ -83,10 +86,10 @@ def _encode_coverage(of: Answered) -> tuple[str, bytes]:
 
 
 def _encode_verdict(of: Answered) -> tuple[str, bytes]:
-    if of.prediction.verdict is None:
+    if of.prediction.verdict is None and of.verdicts is None:
         raise ConfigError(
             "format=verdict: this model has no rule for verdicts; choose one with `maskwright "
-            "decide` and serve its Bundle"
+            "decide` and serve its Bundle, or start the server with --rules rules.yaml"
         )
     return _write(_describe(of))
 
@@ -172,6 +175,11 @@ def _describe(of: Answered) -> Document:
     }
     if verdict is not None:
         document["verdict"] = {"ok": verdict.is_ok, "reported": list(verdict.classes)}
+    if of.verdicts is not None:
+        document["rules"] = {
+            "passed": all(one.passed for one in of.verdicts),
+            "verdicts": [one.to_json() for one in of.verdicts],
+        }
     return document
 
 
@@ -192,3 +200,6 @@ _FORMS: Mapping[str, Callable[[Answered], tuple[str, bytes]]] = {
 }
 FORMS = tuple(name for name in _FORMS if name != TENSORS)
 """What clients may ask for, the default first."""
+
+DESCRIBED = ("json", "coverage", "verdict")
+"""Those that are a JSON document about the class map."""

@@ -18,6 +18,7 @@ from typing import IO, Self
 
 from ...core.bundle import is_bundle, open_bundle
 from ...core.errors import ConfigError, MaskwrightError
+from ...core.labels import LabelSpec
 from ...core.memory import keep_freed_memory
 from ...core.spelling import speaks_command_line
 from ...core.threads import count_cores
@@ -27,6 +28,8 @@ from ...inference.opening import open_ensemble
 from ...inference.parity import verify
 from ...inference.predictor import Predictor
 from ...inference.tiling import Tiling
+from ...measurement.mapjudge import MapJudge, make_scale
+from ...measurement.series import open_rois
 from ..messages import Message, Outcome, Task, read_message, write_message
 from .session import Session, describe_facts
 from .warmup import warm_up
@@ -40,7 +43,10 @@ _MOST_BATCH = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChoice:
-    """Which model a process opens and how; `warm` are sizes H, W that it runs first."""
+    """Which model a process opens and how; `warm` are sizes H, W that it runs first.
+
+    `rules` is a rules.yaml by which class maps are judged, with `mm_per_px` for limits in mm.
+    """
 
     path: str
     name: str
@@ -52,6 +58,8 @@ class ModelChoice:
     precision: str = "fp32"
     warm: tuple[tuple[int, int], ...] = ((512, 512),)
     max_wait_s: float = 0.005
+    rules: str | None = None
+    mm_per_px: float | None = None
 
     def to_json(self) -> str:
         """One line, which the process is given."""
@@ -145,7 +153,28 @@ def open_session(choice: ModelChoice) -> Session:
         warm=warm_up(model, choice.warm),
         precision=choice.precision,
         max_wait_s=choice.max_wait_s,
+        judge=_open_judge(choice, model.card.labels),
     )
+
+
+def _open_judge(choice: ModelChoice, spec: LabelSpec) -> MapJudge | None:
+    """What judges class maps; None without rules.
+
+    Raises:
+        DataError, ConfigError: As `MapJudge.open`; a rule needs the times of a stream.
+    """
+    if choice.rules is None:
+        return None
+    path = Path(choice.rules)
+    scale, rois = make_scale(choice.mm_per_px), open_rois(None, path)
+    judge = MapJudge.open(path, spec, scale, rois=rois)
+    timed = [rule.name for rule in judge.rules if rule.for_s or rule.clear_s]
+    if timed:
+        raise ConfigError(
+            f"{path}: rule {timed[0]!r}: for and clear need the times of a stream (maskwright "
+            f"video --rules); leave them out to judge requests"
+        )
+    return judge
 
 
 def _require_parity(path: Path, model: Predictor) -> None:

@@ -26,9 +26,11 @@ from ...inference.prediction import Prediction
 from ...inference.predictor import Predictor
 from ...inference.refiner import Refinement
 from ...inference.tiling import Tiling
+from ...measurement.mapjudge import MapJudge
+from ...measurement.rules.verdicts import Verdict
 from ...pages.display import Display
 from ..messages import RAW, SCORE, ModelFacts, Outcome, Task
-from .answers import Answered, encode, needs_confidence
+from .answers import DESCRIBED, Answered, encode, needs_confidence
 from .batcher import BatchedStrategy, Batcher, NotWantedError, SharedEngine
 from .batches import BatchQueue, BatchSizes
 from .observing import Sampled, draw_kept, observe_prediction
@@ -73,6 +75,7 @@ class Session:
         warm: Sequence[WarmUp],
         precision: str,
         max_wait_s: float,
+        judge: MapJudge | None = None,
     ) -> None:
         self._model = replace(model, engine=SharedEngine(model.engine, threading.Lock()))
         self._names = {"name": name, "version": version}
@@ -80,6 +83,7 @@ class Session:
         queue = BatchQueue(BatchSizes(self._sizes), max_wait_s=max_wait_s)
         self._batcher = Batcher(queue)
         self._precision = precision
+        self._judge = judge
         self._pixels = Allowance(LARGE_PX)
         self._variants: dict[tuple[str | None, str | None], Predictor] = {}
 
@@ -144,6 +148,7 @@ class Session:
                 facts=self._describe(model, tiling),
                 order=task.order,
                 confidence=task.confidence,
+                verdicts=self._judge_map(task, prediction),
                 folder=Path(folder) / "out",
                 image=found.image,
             )
@@ -170,6 +175,12 @@ class Session:
             view=view,
             body=content,
         )
+
+    def _judge_map(self, task: Task, prediction: Prediction) -> list[Verdict] | None:
+        """The verdicts of the rules, where there are any and the answer shows them."""
+        if self._judge is None or task.form not in DESCRIBED:
+            return None
+        return self._judge.judge(task.name, prediction.labels_HW)
 
     def _describe(self, model: Predictor, tiling: str) -> dict[str, object]:
         return {

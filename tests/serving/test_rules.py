@@ -1,0 +1,65 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from maskwright.cli.main import app
+
+RULES = """
+rules:
+  - fail: road > 20 %
+    name: little road
+  - fail: car area > 2000 mm2
+  - fail: tree < 50 %
+    roi: right
+zones:
+  right: {share: [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]}
+"""
+
+
+@pytest.fixture
+def rules(tmp_path):
+    (tmp_path / "rules.yaml").write_text(RULES)
+    return tmp_path / "rules.yaml"
+
+
+def test_class_maps_are_judged_as_measure_judges_them(
+    start_server, painted, rules, stripes, png, tmp_path
+):
+    server = start_server(f"m={painted.root}", "--rules", f"m={rules}", "--mm-per-px", "1")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.png").write_bytes(png(stripes))
+    for words in (
+        ["predict", str(painted.root), str(tmp_path / "images"), "-o", str(tmp_path / "out")],
+        [
+            *("measure", str(tmp_path / "out/classes"), "-o", str(tmp_path / "measured")),
+            *("--rules", str(rules), "--mm-per-px", "1"),
+        ],
+    ):
+        ended = CliRunner().invoke(app, words)
+        assert ended.exit_code in (0, 3), ended.output
+    peer = json.loads((tmp_path / "measured/measurements.json").read_text())["verdicts"]
+    found = server.predict(png(stripes), format="verdict").json["rules"]
+    assert not found["passed"]
+    assert [v["passed"] for v in found["verdicts"]] == [False, True, True]
+    assert [v["value"] for v in found["verdicts"]] == [25.0, 600.0, 50.0]
+    assert [one | {"key": "a"} for one in found["verdicts"]] == peer
+    assert server.predict(png(stripes)).json["rules"] == found
+    assert server.predict(png(stripes), "image/png").status == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("rules: [{fail: rad > 1 %}]", [], "rad"),
+        ("rules: [{fail: road > 1 %, for: 5s}]", [], "for and clear need the times of a"),
+        ("rules: [{fail: road gained > 1 %}]", [], "compares two dates"),
+        ("rules: [{fail: road > 1 %}]", ["--rules", "other=x"], "no model of --rules named"),
+        ("rules: [{fail: road > 1 %}]", ["--mm-per-px", "0"], "--mm-per-px 0: give a number"),
+    ],
+)
+def test_rules_that_cannot_be_judged_are_refused(painted, rules, content, options, message):
+    rules.write_text(content)
+    words = ["serve", f"m={painted.root}", "--rules", str(rules), "--port", "0", *options]
+    ended = CliRunner().invoke(app, [*words, "--store", "none"])
+    assert message in str(ended.exception), ended.output
