@@ -129,6 +129,7 @@ def test_an_option_of_several_verbs_has_one_text():
         "--write",
         "--precision",
         "--rounds",
+        "--rules",
         "--spec",
         "--threads",
         "--verify",

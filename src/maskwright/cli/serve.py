@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
 
 import typer
 
@@ -12,6 +12,7 @@ from .options import (
     Engine,
     Host,
     KeepIn,
+    MmPerPx,
     Port,
     Quiet,
     Store,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..serving.access import Access
     from ..serving.jobs.supervisor import JobOptions
     from ..serving.limits import Limits
+    from ..serving.log import Log
     from ..serving.modelprocess.process import ModelChoice
     from ..serving.watch.keeper import KeepOptions
     from ..serving.watch.watching import WatchOptions
@@ -70,10 +72,6 @@ RulesOf = Annotated[
         metavar="[NAME=]FILE",
         help="rules.yaml by which class maps are judged, of each model or of one; repeatable.",
     ),
-]
-MmPerPx = Annotated[
-    float | None,
-    typer.Option(metavar="MM", help="Side of a pixel, for limits of --rules in mm, cm or m."),
 ]
 MaxBody = Annotated[int, typer.Option(metavar="MIB", help="Largest body.", min=1)]
 MaxPixels = Annotated[int, typer.Option(metavar="MP", help="Largest image.", min=1)]
@@ -158,12 +156,10 @@ def serve(
     quiet: Quiet = False,
 ) -> None:
     """Serve models over HTTP: predictions, health, metrics."""
-    from ..serving.log import ignore, write_log
     from ..serving.run import ServeOptions, serve
 
     if new_token is not None:
-        _add_token(token_file, new_token)
-        return
+        _add_token_and_end(token_file, new_token)
     access = _open_access(host, token_file, allow_host, rate=rate, admin=admin)
     how: _How = {"engine": engine, "trust": trust, "threads": threads, "precision": precision}
     options = ServeOptions(
@@ -178,9 +174,14 @@ def serve(
         watch=_choose_watch(store, retain, alarms, _choose_kept(keep, keep_in, keep_quota)),
     )
     announce = partial(_announce, Console(as_json=as_json, quiet=quiet))
-    log = ignore if quiet else write_log
     choices = _add_rules(_list_choices(models, warm, how), rules or [], mm_per_px)
-    serve(choices, options, access, announce=announce, log=log)
+    serve(choices, options, access, announce=announce, log=_choose_log(quiet=quiet))
+
+
+def _choose_log(*, quiet: bool) -> "Log":
+    from ..serving.log import ignore, write_log
+
+    return ignore if quiet else write_log
 
 
 def _announce(console: Console, names: "Sequence[str]", address: str) -> None:
@@ -325,10 +326,11 @@ def _open_access(
     )
 
 
-def _add_token(token_file: Path | None, text: str) -> None:
+def _add_token_and_end(token_file: Path | None, text: str) -> NoReturn:
     from ..core.errors import ConfigError
     from ..serving.access import add_token
 
     if token_file is None:
         raise ConfigError("--new-token: name the file with --token-file FILE")
     typer.echo(add_token(token_file, text))
+    raise typer.Exit

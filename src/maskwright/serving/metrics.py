@@ -18,7 +18,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = self._count("requests", "Answers by endpoint and status.", "endpoint")
+        self._requests = self._count(
+            "requests", "Answers by endpoint and status.", "endpoint", "status"
+        )
         self._seconds = Histogram(
             f"{_PREFIX}_request_seconds",
             "From the head of a request to the end of its answer.",
@@ -40,11 +42,11 @@ class Metrics:
             buckets=_SIZES,
             registry=self.registry,
         )
-        self._releases = Counter(
-            f"{_PREFIX}_batch_releases",
+        self._releases = self._count(
+            "batch_releases",
             "Images by the reason for which their batch ran.",
-            ("model", "reason"),
-            registry=self.registry,
+            "model",
+            "reason",
         )
         self._gauges = {
             name: Gauge(f"{_PREFIX}_{name}", text, registry=self.registry)
@@ -63,25 +65,15 @@ class Metrics:
             ("model", "version"),
             registry=self.registry,
         )
-        self._rollbacks = Counter(
-            f"{_PREFIX}_rollbacks",
-            "Canaries that ended because they failed or were slow.",
-            ("model",),
-            registry=self.registry,
-        )
+        self._rollbacks = self._count("rollbacks", "Canaries that were taken back.", "model")
 
         self._jobs = Gauge(
             f"{_PREFIX}_jobs", "Jobs that are kept.", ("state",), registry=self.registry
         )
-        self._jobs_ended = Counter(
-            f"{_PREFIX}_jobs_ended",
-            "Jobs that ended.",
-            ("model", "state"),
-            registry=self.registry,
-        )
+        self._jobs_ended = self._count("jobs_ended", "Jobs that ended.", "model", "state")
 
-    def _count(self, name: str, text: str, label: str) -> Counter:
-        return Counter(f"{_PREFIX}_{name}", text, (label, "status"), registry=self.registry)
+    def _count(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{_PREFIX}_{name}", text, labels, registry=self.registry)
 
     def add_request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count one answer."""
