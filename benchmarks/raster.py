@@ -15,7 +15,6 @@ import math
 import multiprocessing
 import os
 import platform
-import resource
 import tempfile
 import time
 from dataclasses import replace
@@ -23,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import rasterio
 from rasterio.transform import from_origin
 
 from maskwright import train
+from maskwright.core.memory import measure_peak
 from maskwright.data.synth.streets import draw_street, write_street_scenes
 from maskwright.inference.engine import Engine
 from maskwright.inference.predict import predict
@@ -99,18 +100,19 @@ def measure(bundle: Path, raster: Path, out: Path, height: int) -> dict[str, Any
     """Predict the raster in this process."""
     model = open_model(bundle)
     engine = Timed(model.engine)
-    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    base = psutil.Process().memory_info().rss / 2**20
     plan = model.tiling.plan(engine, model.card, (height, WIDTH_PX))
     if plan is None:
         raise ValueError("the raster is not cut")
     begin, processor = time.perf_counter(), time.process_time()
-    predict(replace(model, engine=engine), [raster], out, write=("classes", "confidence"))
+    with measure_peak() as peak:  # a peak of the process counts what its parent had too
+        predict(replace(model, engine=engine), [raster], out, write=("classes", "confidence"))
     return {
         "seconds": time.perf_counter() - begin,
         "processor": time.process_time() - processor,
         "engine": engine.seconds,
-        "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "base_mib": base / 1024,
+        "mib": base + (peak.num_bytes or 0) / 2**20,
+        "base_mib": base,
         "cores": len(os.sched_getaffinity(0)),
         "plan": plan.to_json(),
         "scale": model.card.input.scale_ratio,
