@@ -131,6 +131,7 @@ def test_an_option_of_several_verbs_has_one_text():
         "--rounds",
         "--rules",
         "--spec",
+        "--store",
         "--threads",
         "--verify",
     }  # means another thing, or has another default, in each
