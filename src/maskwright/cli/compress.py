@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from ..core.duration import budget_seconds
 from .console import BAD_VERDICT, Console
+from .export import Qat
 from .options import (
     AsJson,
     Data,
@@ -30,6 +32,7 @@ def compress(
     ],
     out: Annotated[Path, out_option("Folder for the page and the Bundle.")],
     max_drop: MaxDrop = None,
+    qat: Qat = None,
     engines: Engines = "all",
     size: Size = "512x512",
     threads: Annotated[
@@ -55,7 +58,11 @@ def compress(
         model,
         data,
         out,
-        Wish(target_ms, MAX_DROP_POINTS if max_drop is None else max_drop),
+        Wish(
+            target_ms,
+            MAX_DROP_POINTS if max_drop is None else max_drop,
+            budget_seconds(qat, option="--qat"),
+        ),
         engines=parse_engines(engines),
         size_HW=parse_size(size),
         threads=threads or count_cores(),

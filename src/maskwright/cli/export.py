@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.duration import budget_seconds
 from .console import Console
 from .options import (
     AcceptLicence,
@@ -34,6 +35,13 @@ Unverified = Annotated[
         help="Write a graph that cannot run on this machine, with a script that tests it.",
     ),
 ]
+Qat = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Train a graph of int8 that loses too much for so long, such as 5m.",
+    ),
+]
 Inside = Annotated[
     str | None,
     typer.Option(
@@ -61,6 +69,7 @@ def export(
     ] = None,
     unverified: Unverified = False,
     max_drop: MaxDrop = None,
+    qat: Qat = None,
     inside: Inside = None,
     size: GraphSize = None,
     no_parity_images: NoParityImages = False,
@@ -87,6 +96,7 @@ def export(
         precision=precision,
         unverified=unverified,
         max_drop_points=_read_drop(max_drop, precision),
+        qat_s=_read_qat(qat, precision),
         inside=() if inside is None else parse_parts(inside),
         size_HW=None if size is None else parse_size(size),
         keep_parity_images=not no_parity_images,
@@ -119,6 +129,18 @@ def _describe(graph: "Graph", data: Path | None) -> "Iterator[str]":
     )
     if graph.quality is not None:
         yield f"network -> {graph.file}: {graph.quality}"
+
+
+def _read_qat(qat: str | None, precision: str | None) -> float | None:
+    """The seconds of `--qat`; raises ConfigError where it has no sense."""
+    if qat is not None and precision != "int8":
+        from ..core.errors import ConfigError
+
+        raise ConfigError(
+            f"--qat {qat} with precision {precision}: trains a graph of int8; use it with "
+            f"--precision int8"
+        )
+    return budget_seconds(qat, option="--qat")
 
 
 def _read_drop(max_drop: float | None, precision: str | None) -> float:

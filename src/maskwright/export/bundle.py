@@ -16,11 +16,12 @@ from ..core.progress import Progress, silent
 from ..core.results import NEW, WriteMode
 from ..data.dataset import Dataset, open_dataset
 from ..inference.engines.torch import TorchEngine
-from ..inference.parity import keep_inputs
+from ..inference.parity import Planes, keep_inputs
 from ..inference.resolution import to_network
 from .inside import require_possible
 from .quality import QualityTest, choose_split
 from .quantize.calibration import choose_calibration
+from .quantize.qat import QatOptions
 from .quantize.search import MAX_DROP_POINTS, Calibration
 from .source import Source
 from .writer import GraphWriter, Trial, prepare_images
@@ -43,6 +44,7 @@ def export_model(
     precision: str | None = None,
     unverified: bool = False,
     max_drop_points: float = MAX_DROP_POINTS,
+    qat_s: float | None = None,
     inside: Sequence[str] = (),
     size_HW: tuple[int, int] | None = None,
     keep_parity_images: bool = True,
@@ -54,28 +56,26 @@ def export_model(
     """Write the Bundle `out`: the model with one more graph.
 
     Args:
-        model: A Bundle, a run, a checkpoint, or a published model: its name on the hub, or the
-            folder or file of its weights.
+        model: A Bundle, a run, a checkpoint, or a published model: name, folder or file.
         out: See `core.results`; may be `model`.
         to: A part of `export.targets`.
-        data: A dataset, on eight of whose validation images the parity is tested; where they
-            have labels, all are scored. Without it the images that the Bundle keeps are used.
+        data: To test parity and score on; None: the images that the Bundle keeps.
         allow_outside: Whether paths in the dataset.yaml of `data` may lead out of its folder.
         precision: Of the graph; the target's default for None.
         unverified: Also write a graph that cannot run here, with a script that compares it.
         max_drop_points: The mIoU, in points of 0..100, that a graph of int8 may lose.
+        qat_s: Seconds of quantisation-aware training where a graph of int8 loses more.
         inside: Parts of `export.inside` with which the graph is written once more.
         size_HW: Of the image of a graph of one size; None: as `fixedsize.choose_size`.
         keep_parity_images: Keep crops of a few of the images in the Bundle.
         accept_licence: The user accepts the licence of a published model.
         mode: Overwrite replaces a Bundle.
         progress: Of opening `data`, writing the graph and testing it.
-        log: Gets lines on a published model, and what the search for a graph of int8 tries.
+        log: Gets lines on a published model, and what the search for int8 tries.
 
     Raises:
         BundleError: The model is damaged, or the graph disagrees with the network.
-        ConfigError: The network cannot be exported, there are no images, a graph cannot be run
-            here, or a published model cannot be read or its licence has to be accepted.
+        ConfigError: The model cannot be read or exported, run here, or its licence is missing.
         DataError: `data` is not a dataset, or its images do not fit the model.
         MissingDependencyError: The target needs a package that is not installed.
     """
@@ -87,6 +87,7 @@ def export_model(
         keep_parity_images=keep_parity_images,
         unverified=unverified,
         max_drop_points=max_drop_points,
+        qat=None if qat_s is None else QatOptions(seconds=qat_s),
         inside=tuple(inside),
         size_HW=size_HW,
         mode=mode,
@@ -187,6 +188,7 @@ class _ExportOptions:
     keep_parity_images: bool
     unverified: bool = False
     max_drop_points: float = MAX_DROP_POINTS
+    qat: QatOptions | None = None
     inside: tuple[str, ...] = ()
     size_HW: tuple[int, int] | None = None
     mode: WriteMode
@@ -222,6 +224,7 @@ def _export(
             quality=images.make_test(network, source.card, options, progress),
             calibrate=images.make_calibration(source.card, progress),
             max_drop_points=options.max_drop_points,
+            qat=options.qat,
             progress=progress,
             log=options.log,
         )
@@ -258,6 +261,11 @@ class _Images:
         if data is None or not all(data.has_labels(index) for index in range(len(data))):
             return None
 
+        def draw(rng: np.random.Generator) -> Planes:
+            index = int(rng.integers(len(data)))
+            image_HWC = card.input.prepare(data.image(index), where=data.describe(index))
+            return to_network(image_HWC, card.input)
+
         def read() -> Calibration:
             chosen = choose_calibration(data, progress)
             images = (data.image(index) for index in chosen.indices)
@@ -266,6 +274,7 @@ class _Images:
                 inputs_CHW=[to_network(image_HWC, card.input) for image_HWC in prepared],
                 keys=tuple(data.keys[index] for index in chosen.indices),
                 missing=chosen.missing,
+                draw=draw,
             )
 
         return read

@@ -25,6 +25,7 @@ from .fixedsize import choose_size, fit
 from .inside import ARGMAX, add_parts, compare_inside, write_triton
 from .layers import find_first_difference
 from .quality import QualityTest
+from .quantize.qat import QatOptions
 from .quantize.qdq import FloatGraph
 from .quantize.search import Calibration, Int8Search
 from .target import TARGETS, Target, choose_precision, name_file
@@ -36,7 +37,8 @@ class Trial:
 
     `prepared` are image_HWC as `InputSpec.prepare` gives them; `quality` scores the graph where
     there are labelled images, `calibrate` gives the images that int8 takes its ranges from,
-    and `max_drop_points` is the mIoU that int8 may lose. `log` gets what is tried.
+    `max_drop_points` is the mIoU that int8 may lose, and `qat` says how long it is trained
+    where it loses more. `log` gets what is tried.
     """
 
     network: TorchEngine
@@ -46,6 +48,7 @@ class Trial:
     quality: QualityTest | None
     calibrate: Callable[[], Calibration] | None
     max_drop_points: float
+    qat: QatOptions | None
     progress: Progress
     log: Callable[[str], None]
 
@@ -195,6 +198,8 @@ class GraphWriter:
             quality=trial.quality,
             run=lambda file: part.build(file, trial.card, options),
             max_drop_points=trial.max_drop_points,
+            network=trial.network.network,
+            qat=trial.qat,
             progress=trial.progress,
             log=trial.log,
         )

@@ -40,11 +40,14 @@ class Candidate:
 class Wish:
     """What is wanted: a time for one image, and the points of mIoU, 0..100, that may be lost.
 
+    `qat_s` are seconds of quantisation-aware training where int8 loses more.
+
     Raises ConfigError for a time of 0 or less, and for other points.
     """
 
     target_ms: float
     max_drop_points: float = MAX_DROP_POINTS
+    qat_s: float | None = None
 
     def __post_init__(self) -> None:
         if not self.target_ms > 0 or not 0 <= self.max_drop_points <= 100:

@@ -64,8 +64,9 @@ class Compression:
         if self.is_met:
             return f"{found}; wanted were {wanted}"
         return (
-            f"nothing reaches {wanted}; nearest is {found}: train a smaller network that "
-            f"learns from this one (maskwright distil) and compress it, or allow more"
+            f"nothing reaches {wanted}; nearest is {found}: train int8 (--qat 10m), or "
+            f"compress a smaller network, one with channels removed (maskwright prune) or one "
+            f"that learns from this one (maskwright distil), or allow more"
         )
 
     def draw(self, width_px: int = WIDE_PX) -> str:

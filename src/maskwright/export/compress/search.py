@@ -120,6 +120,7 @@ class _Exports:
             data=self.dataset,
             precision=precision,
             max_drop_points=self.wish.max_drop_points,
+            qat_s=self.wish.qat_s,
             progress=self.progress,
             log=self.log,
         )

@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from torch import nn
 
 from ...core.card import ModelCard
 from ...core.errors import BundleError
@@ -17,6 +18,8 @@ from ...inference.parity import Planes
 from ...pages.bars import draw_bars
 from ...pages.text import text_table
 from ..quality import QualityTest
+from .onnxmodule import OnnxModule
+from .qat import DrawImage, QatOptions, train_graph
 from .qdq import METHODS, FloatGraph, Method
 
 MAX_DROP_POINTS = 1.0
@@ -30,23 +33,32 @@ _MOST_SHOWN = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """Network inputs that ranges come from, their keys, and the classes in none of them."""
+    """Network inputs that ranges come from, their keys, and the classes in none of them.
+
+    `draw` gives any training image.
+    """
 
     inputs_CHW: Sequence[Planes]
     keys: tuple[str, ...]
     missing: tuple[str, ...]
+    draw: DrawImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One graph that was tried: the method of its ranges, and its layers in float."""
+    """One graph that was tried: the method of its ranges, and its layers in float.
+
+    `trained_steps` are those of quantisation-aware training, from these ranges.
+    """
 
     method: Method
     keep_float: tuple[str, ...]
     quality: Quality
+    trained_steps: int = 0
 
     def __str__(self) -> str:
         kept = f", {len(self.keep_float)} layers in float" if self.keep_float else ""
+        kept += f", trained for {self.trained_steps} steps" if self.trained_steps else ""
         drop = self.quality.drop_points
         return f"int8 {self.method}{kept}: {self.quality}, {drop:+.2f} points lost"
 
@@ -72,6 +84,7 @@ class SearchPath:
                 {
                     "method": step.method,
                     "keep_float": list(step.keep_float),
+                    "trained_steps": step.trained_steps,
                     "graph_miou": step.quality.graph_miou,
                     "network_miou": step.quality.network_miou,
                 }
@@ -95,13 +108,16 @@ class SearchPath:
 class Int8Search:
     """Tries graphs of int8 until one loses at most `max_drop_points` of mIoU.
 
-    `run` makes the engine of a graph.
+    `run` makes the engine of a graph. `qat` trains a graph that loses more, for so long, to say
+    what `network` says, before layers are left in float; None does not.
     """
 
     card: ModelCard
     quality: QualityTest
     run: Callable[[Path], Engine]
     max_drop_points: float
+    network: nn.Module
+    qat: QatOptions | None
     progress: Progress
     log: Callable[[str], None]
 
@@ -125,6 +141,8 @@ class Int8Search:
                 break
         best = min(steps, key=lambda step: step.quality.drop_points).method
         sensitivity = self._measure(graph, ranges[best], inputs_CHW, out)
+        if self.qat is not None and not self._holds(steps[-1]):
+            steps.append(self._train(graph, ranges[best], best, calibration.draw, out))
         for keep_float in _grow(sensitivity):
             if self._holds(steps[-1]):
                 break
@@ -152,6 +170,20 @@ class Int8Search:
         what = f"int8 {method}"
         quality = self.quality.score(self.run(out), what=what)
         step = Step(method=method, keep_float=keep_float, quality=quality)
+        self.log(str(step))
+        return step
+
+    def _train(
+        self, graph: FloatGraph, ranges: Any, method: Method, draw: DrawImage, out: Path
+    ) -> Step:
+        """Train the graph with all layers in int8, as the ranges make it."""
+        graph.quantize(ranges, out)
+        module = OnnxModule(out, graph.path)
+        options = cast("QatOptions", self.qat)
+        num_steps = train_graph(module, self.network, draw, options, self.progress)
+        module.write(out)
+        quality = self.quality.score(self.run(out), what="int8 trained")
+        step = Step(method=method, keep_float=(), quality=quality, trained_steps=num_steps)
         self.log(str(step))
         return step
 
@@ -186,8 +218,8 @@ class Int8Search:
         tried = "; ".join(str(step) for step in steps)
         return (
             f"no graph of int8 loses at most {self.max_drop_points:g} points of mIoU with half "
-            f"of its layers in int8: {tried}; nothing was written: allow more by --max-drop, "
-            f"or use precision fp16 or fp32"
+            f"of its layers in int8: {tried}; nothing was written: train it by --qat 5m or "
+            f"longer, allow more by --max-drop, or use precision fp16 or fp32"
         )
 
 
