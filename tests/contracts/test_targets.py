@@ -42,6 +42,9 @@ NOT_IN_LITERT = {
     "fcdensenet103": "convolution",
     "mask_rcnn": "roi_align",
 }
+WRONG_IN_LITERT = ("segnet", "segnet_basic")
+"""Their graphs give other logits: the comparison before writing refuses them."""
+
 NOT_IN_CORE_ML = {
     "dinov2": "upsample_bicubic2d",
     "enet": "does not handle/bind value at index 1",  # the places of the maxima of a pooling
@@ -155,7 +158,8 @@ def test_a_graph_of_litert_says_what_the_network_says_at_its_size(arch, tmp_path
     x_BCHW = np.random.default_rng(0).normal(size=(1, 3, *SIZE_HW)).astype(np.float32)
     with torch.inference_mode():
         expected = network(torch.from_numpy(x_BCHW)).numpy()
-    np.testing.assert_allclose(engine(x_BCHW), expected, atol=1e-4 * np.abs(expected).max())
+    share = np.abs(engine(x_BCHW) - expected).max() / np.abs(expected).max()
+    assert share > 0.1 if arch in WRONG_IN_LITERT else share < 1e-4
 
 
 @pytest.mark.slow
