@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from torch.nn.functional import one_hot
 
 from maskwright.core import IGNORE, parts
 from maskwright.core.errors import ConfigError
@@ -43,6 +44,17 @@ def ohem(prob_KBHW, truth_BHW, weights, threshold=0.7, min_kept=1 / 16):
     hard = max((p < threshold).sum(), int(np.ceil(min_kept * len(p))))
     p, truth = p[order][:hard], truth[order][:hard]
     return (-np.log(p) * weights[truth]).sum() / weights[truth].sum()
+
+
+def border_relax(prob_KBHW, truth_BHW, weights, radius=1):
+    total = weight = 0.0
+    for b, i, j in np.argwhere(truth_BHW != IGNORE):
+        rows, columns = (slice(max(at - radius, 0), at + radius + 1) for at in (i, j))
+        near = np.setdiff1d(truth_BHW[b, rows, columns], IGNORE)
+        own_weight = weights[truth_BHW[b, i, j]]
+        total -= own_weight * np.log(prob_KBHW[near, b, i, j].sum())
+        weight += own_weight
+    return total / weight
 
 
 def dice(prob_KBHW, truth_BHW, weights):
@@ -191,7 +203,7 @@ REFERENCE = {
     f.__name__: f
     for f in (
         *(cross_entropy, focal, class_balanced, ohem, dice, jaccard, tversky, focal_tversky),
-        *(mcc, generalised_dice, lovasz, boundary, hausdorff_dt, cldice),
+        *(mcc, generalised_dice, lovasz, boundary, hausdorff_dt, cldice, border_relax),
     )
 }
 SET = [
@@ -199,6 +211,7 @@ SET = [
     ("focal", {"gamma": 0.5}, {"gamma": 0.5}),
     ("class_balanced", {"beta": 0.9, "gamma": 2.0}, {"beta": 0.9, "gamma": 2.0}),
     ("ohem", {"threshold": 0.2, "min_kept": 0.5}, {"threshold": 0.2, "min_kept": 0.5}),
+    ("border_relax", {"radius_px": 2}, {"radius": 2}),
 ]
 
 
@@ -268,6 +281,14 @@ def test_boundary_of_one_hand_counted_row():
     loss = build_loss("boundary", {}, None)
     labels = torch.tensor([[[0, 0, 1, 1]]])
     assert loss(torch.zeros(1, 2, 1, 4), labels).item() == pytest.approx(6 / 4 / 2)
+
+
+def test_either_side_of_a_border_is_right_in_a_relaxed_band():
+    labels = torch.tensor([[[0, 0, 0, 1, 1, 1]]])
+    moved = torch.tensor([[[0, 0, 0, 0, 1, 1]]])  # the border is one pixel further
+    logits = 50.0 * one_hot(moved, 2).movedim(-1, 1)
+    assert build_loss("border_relax", {}, None)(logits, labels).item() == pytest.approx(0)
+    assert build_loss("ce", {}, None)(logits, labels).item() == pytest.approx(50 / 6)
 
 
 def test_ohem_learns_from_the_hard_pixel_alone():
