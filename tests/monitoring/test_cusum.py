@@ -40,3 +40,11 @@ def test_a_shift_is_found_in_few_groups(shift, most):
         sums.add(rng.normal(size=4) + np.array([shift, 0, 0, 0]))
         groups += 1
     assert groups <= most
+
+
+def test_groups_that_are_all_alike_warn_of_nothing():
+    same_GF = np.full((60, 3), 0.25)
+    sums = Sums.calibrate(same_GF, 1000, np.random.default_rng(0))
+    sums.add(same_GF[0])
+    assert sums.limit == 0.5
+    assert sums.weigh() == 0.0

@@ -13,7 +13,13 @@ from maskwright.serving.watch.keeper import MAP, VIEW, Keeper, KeepOptions, Kept
 from maskwright.serving.watch.recorder import OTHERS, Failure, Recorder
 from maskwright.serving.watch.retention import forget_old
 from maskwright.store.database import Database
-from maskwright.store.records import add_records, find_records, list_records
+from maskwright.store.records import (
+    RecordFilter,
+    add_records,
+    find_records,
+    list_records,
+    read_records,
+)
 from maskwright.store.windows import HOUR_S, MINUTE_S, Span, list_windows
 
 from .records import BUNDLE, make_record
@@ -200,3 +206,13 @@ def test_a_record_is_found_by_its_key(database):
     with database.read() as connection:
         assert [r.at for r in find_records(connection, "key-1")] == [2.0, 1.0]
         assert find_records(connection, "key-9") == []
+
+
+def test_records_that_are_read_in_pages_are_those_of_the_list(database):
+    with database.write() as connection:
+        rows = (make_record(n, source=f"camera-{n % 2}") for n in range(1203))
+        add_records(connection, rows)
+    with database.read() as connection:
+        assert [*read_records(connection)] == list_records(connection)
+        one = RecordFilter(scope="camera-1")
+        assert [r.at for r in read_records(connection, one)] == [*range(1, 1203, 2)]

@@ -71,7 +71,8 @@ def choose_limit(reference_GF: Rows, num_groups: float, rng: np.random.Generator
         z_DF = _standardize(reference_GF[index_D], mean_DF, spread_DF)
         sums_2DF = _step(sums_2DF, z_DF)
         largest_D = np.maximum(largest_D, sums_2DF.max(axis=(0, 2)))
-    return float(np.quantile(largest_D, math.exp(-length / num_groups)))
+    limit = float(np.quantile(largest_D, math.exp(-length / num_groups)))
+    return max(ALLOWANCE, limit)  # groups that are all alike leave every sum at 0
 
 
 def _draw_blocks(

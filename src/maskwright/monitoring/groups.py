@@ -7,6 +7,7 @@ at least twice the integrated autocorrelation time long (Geyer 1992, initial pos
 """
 
 import math
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,16 +43,19 @@ class Observed:
 
     @classmethod
     def gather(cls, observations: Iterable[Observation], *, where: str) -> "Observed":
-        """Gather observations with the same numbers.
+        """Gather observations with the same numbers; each is let go when its numbers are taken.
 
         Raises:
             DataError: There is none, or they are of models with other classes or channels.
         """
-        rows = list(observations)
-        if not rows:
-            raise DataError(f"{where}: holds no observation")
-        names = {family: tuple(values) for family, values in rows[0].families.items()}
-        for number, row in enumerate(rows, start=1):
+        sources: list[str] = []
+        models: dict[str, None] = {}
+        names: dict[str, tuple[str, ...]] = {}
+        numbers: dict[str, array[float]] = {}
+        for number, row in enumerate(observations, start=1):
+            if number == 1:
+                names = {family: tuple(values) for family, values in row.families.items()}
+                numbers = {family: array("d") for family in names}
             for family in dict.fromkeys((*names, *row.families)):
                 found, known = tuple(row.families.get(family, ())), names.get(family, ())
                 if found != known:
@@ -60,12 +64,16 @@ class Observed:
                         f"{', '.join(found) or 'missing'}, those of line 1 "
                         f"{', '.join(known) or 'missing'}; compare observations of one model"
                     )
+                numbers[family].extend(row.families[family].values())
+            sources.append(row.source)
+            models[row.model] = None
+        if not sources:
+            raise DataError(f"{where}: holds no observation")
         values = {
-            family: np.array([list(row.families[family].values()) for row in rows])
-            for family in names
+            family: np.array(each).reshape(len(sources), len(names[family]))
+            for family, each in numbers.items()
         }
-        models = tuple(dict.fromkeys(row.model for row in rows))
-        return cls(tuple(row.source for row in rows), names, values, models)
+        return cls(tuple(sources), names, values, tuple(models))
 
     def __len__(self) -> int:
         return len(self.sources)

@@ -4,8 +4,8 @@ The first images of a Bundle are its reference, with which later ones are compar
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
@@ -64,6 +64,7 @@ class RecordFilter:
 
 
 EVERY = RecordFilter()
+_PAGE = 500
 
 
 def add_records(connection: Connection, records: Iterable[Record]) -> None:
@@ -79,6 +80,13 @@ def list_records(
     """The records in the order in which they came; so many of them, where given."""
     query = _choose(select(tables.record), chosen).order_by(tables.record.c.n).limit(oldest)
     return [_to_record(row) for row in connection.execute(query)]
+
+
+def read_records(connection: Connection, chosen: RecordFilter = EVERY) -> Iterator[Record]:
+    """The records in the order in which they came, read in pages, which need little memory."""
+    while page := list_records(connection, chosen, oldest=_PAGE):
+        yield from page
+        chosen = replace(chosen, after=page[-1].n)
 
 
 def list_uncertain(

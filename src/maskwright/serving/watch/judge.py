@@ -13,7 +13,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ from ...store.records import (
     list_bundles,
     list_records,
     mark_reference,
+    read_records,
 )
 
 FIRST_REFERENCE = 1000
@@ -220,19 +221,22 @@ class Judge:
             return False
         with self._database.write() as connection:
             mark_reference(connection, judged.bundle, wanted)
-            rows = list_records(connection, chosen)
             saved = read_meta(connection, _name(judged.bundle))
-        days = max(rows[-1].at - rows[0].at, 1.0) / _DAY_S
-        reference = Observed.gather(map(to_observation, rows), where="the reference")
-        monitor = Monitor.start(reference, images_per_day=len(rows) / days)
-        judged.num_tried = len(rows)
+        places: list[tuple[float, int]] = []
+        with self._database.read() as connection:
+            rows = read_records(connection, chosen)
+            reference = Observed.gather(_note(rows, places), where="the reference")
+        (first_at, _), (last_at, last_n) = places[0], places[-1]
+        days = max(last_at - first_at, 1.0) / _DAY_S
+        monitor = Monitor.start(reference, images_per_day=len(reference) / days)
+        judged.num_tried = len(reference)
         if judged.has_baseline and _needs_more(monitor):
             return True
-        judged.last_n, judged.has_baseline = rows[-1].n, False
+        judged.last_n, judged.has_baseline = last_n, False
         document = json.loads(saved or "{}")
-        if document.get("reference") == len(rows):
+        if document.get("reference") == len(reference):
             _restore(judged, monitor, document)
-        judged.reference, judged.num_reference = reference, len(rows)
+        judged.reference, judged.num_reference = reference, len(reference)
         judged.monitor, judged.statuses = monitor, monitor.statuses
         return True
 
@@ -262,6 +266,13 @@ def to_observation(record: Record) -> Observation:
     return Observation(
         key=record.key, model=record.bundle, source=record.source, families=families
     )
+
+
+def _note(records: Iterable[Record], places: list[tuple[float, int]]) -> Iterator[Observation]:
+    """The Observations of records, whose times and numbers are added to `places`."""
+    for record in records:
+        places.append((record.at, record.n))
+        yield to_observation(record)
 
 
 def _restore(judged: Judged, monitor: Monitor, saved: Mapping[str, Any]) -> None:
