@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.labels import IGNORE, LabelMap
+from ..inference.video.motion import find_places, make_grid
 from ..pages.pictures import RgbImage
 from ..store import items as stored
 from ..store.database import Connection
@@ -149,9 +150,9 @@ def propagate(before_HW3: RgbImage, now_HW3: RgbImage, labels_HW: LabelMap) -> P
     before_hw, now_hw = _shrink(before_HW3), _shrink(now_HW3)
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     still_hw2 = np.zeros((*now_hw.shape, 2), np.float32)
-    back_hw2 = np.asarray(flow.calc(now_hw, before_hw, still_hw2.copy()))
+    back_hw2 = np.asarray(flow.calc(now_hw, before_hw, still_hw2.copy()), np.float32)
     forth_hw2 = np.asarray(flow.calc(before_hw, now_hw, still_hw2))
-    there_hw2 = _make_grid(now_hw.shape) + back_hw2
+    there_hw2 = make_grid(now_hw.shape) + back_hw2
     again_hw2 = cv2.remap(forth_hw2, there_hw2[..., 0], there_hw2[..., 1], cv2.INTER_LINEAR)
     error_hw = np.linalg.norm(back_hw2 + again_hw2, axis=2)
     small_height, small_width = now_hw.shape
@@ -160,9 +161,7 @@ def propagate(before_HW3: RgbImage, now_HW3: RgbImage, labels_HW: LabelMap) -> P
     )
     confidence_hw = np.where(outside_hw, 0, np.exp(-((error_hw / _NEAR_PX) ** 2)))
     confidence_HW = cv2.resize(confidence_hw.astype(np.float32), (width, height))
-    scale = np.array((width / small_width, height / small_height), np.float32)
-    flow_HW2 = cv2.resize(back_hw2, (width, height)) * scale
-    place_HW2 = (_make_grid(labels_HW.shape) + flow_HW2).astype(np.float32)
+    place_HW2 = find_places(back_hw2, labels_HW.shape)
     x_HW, y_HW = place_HW2[..., 0], place_HW2[..., 1]
     moved_HW = cv2.remap(labels_HW, x_HW, y_HW, cv2.INTER_NEAREST, borderValue=float(IGNORE))
     return Proposed(np.asarray(moved_HW), np.asarray(confidence_HW))
@@ -174,9 +173,3 @@ def _shrink(picture_HW3: RgbImage) -> NDArray[np.uint8]:
     size = max(16, round(width * scale)), max(16, round(height * scale))
     small_hw3 = cv2.resize(picture_HW3, size, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small_hw3, cv2.COLOR_RGB2GRAY), np.uint8)
-
-
-def _make_grid(size_HW: tuple[int, ...]) -> NDArray[np.float32]:
-    y_H1, x_1W = np.ogrid[: size_HW[0], : size_HW[1]]
-    x_HW, y_HW = np.broadcast_arrays(x_1W, y_H1)
-    return np.stack((x_HW, y_HW), axis=2).astype(np.float32)

@@ -56,7 +56,9 @@ class Motion:
         flow_hw2 = cv2.DISOpticalFlow.create(preset).calc(
             later, earlier, np.zeros((*later.shape, 2), np.float32)
         )
-        return cls._judge(np.asarray(_grid(later.shape) + flow_hw2, np.float32), earlier, later)
+        return cls._judge(
+            np.asarray(make_grid(later.shape) + flow_hw2, np.float32), earlier, later
+        )
 
     @classmethod
     def _judge(cls, place_hw2: NDArray[np.float32], earlier: Grey, later: Grey) -> "Motion":
@@ -90,10 +92,7 @@ class Motion:
 
     def places(self, size_hw: tuple[int, int]) -> NDArray[np.float32]:
         """`place_hw2` at another size, in its pixels."""
-        height, width = self.error_hw.shape
-        shift = cv2.resize(self.place_hw2 - _grid((height, width)), size_hw[::-1])
-        scale = np.array([size_hw[1] / width, size_hw[0] / height], np.float32)
-        return np.asarray(_grid(size_hw) + shift * scale, np.float32)
+        return find_places(self.place_hw2 - make_grid(self.error_hw.shape), size_hw)
 
     def warp_logits(self, logits: Logits) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Logits of the earlier frame at the places of the later one, K x h x w, and the trust.
@@ -106,8 +105,8 @@ class Motion:
             max(1, min(shape_hw[1], round(logits.size_HW[1] * logits.columns.step))),
         )
         pad = [(0, full - part) for full, part in zip(shape_hw, inside, strict=True)]
-        shift = np.pad(self.places(inside) - _grid(inside), [*pad, (0, 0)], mode="edge")
-        places = np.asarray(_grid(shape_hw) + shift, np.float32)
+        shift = np.pad(self.places(inside) - make_grid(inside), [*pad, (0, 0)], mode="edge")
+        places = np.asarray(make_grid(shape_hw) + shift, np.float32)
         planes = [_remap(plane, places) for plane in logits.values_Khw]
         trust_hw = np.pad(self.trust(inside), pad, mode="edge")
         return np.stack(planes).astype(np.float32, copy=False), trust_hw
@@ -120,6 +119,16 @@ class Motion:
         return np.where(unlike, np.uint8(IGNORE), warped).astype(np.uint8)
 
 
+def find_places(
+    shift_hw2: NDArray[np.float32], size_HW: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Where the pixels of a frame lie in another one, from their shift at a smaller size."""
+    height, width = shift_hw2.shape[:2]
+    scale = np.array([size_HW[1] / width, size_HW[0] / height], np.float32)
+    shift_HW2 = cv2.resize(shift_hw2, size_HW[::-1]) * scale
+    return np.asarray(make_grid(size_HW) + shift_HW2, np.float32)
+
+
 def _remap(values_hw: NDArray[Any], place_hw2: NDArray[Any], *, nearest: bool = False) -> Any:
     """The values at other places, those of the edge outside."""
     way = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
@@ -127,7 +136,7 @@ def _remap(values_hw: NDArray[Any], place_hw2: NDArray[Any], *, nearest: bool = 
     return cv2.remap(values_hw, x_hw, y_hw, way, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _grid(size_hw: tuple[int, ...]) -> NDArray[np.float32]:
+def make_grid(size_hw: tuple[int, ...]) -> NDArray[np.float32]:
     """The columns and rows of all pixels, h x w x 2."""
     y, x = np.mgrid[: size_hw[0], : size_hw[1]].astype(np.float32)
     return np.stack([x, y], axis=2)
