@@ -57,6 +57,12 @@ def test_a_file_that_ends_in_its_head_is_refused(suffix):
         read_head(content[:15], where="x")
 
 
+def test_an_offset_beyond_all_files_is_refused():
+    big_tiff = b"II+\0" + bytes([8, 0, 0, 0]) + b"\xff" * 8
+    with pytest.raises(DataError, match="is cut off before its size"):
+        read_head(big_tiff, where="x")
+
+
 @given(st.binary(max_size=200), st.sampled_from([b"\xff\xd8\xff", b"II*\0", b"MM\0+"]))
 def test_whatever_follows_a_right_beginning_is_read_or_refused(rest, start):
     with suppress(DataError):

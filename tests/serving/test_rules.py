@@ -1,4 +1,5 @@
 import json
+import logging
 
 import pytest
 from typer.testing import CliRunner
@@ -63,3 +64,18 @@ def test_rules_that_cannot_be_judged_are_refused(painted, rules, content, option
     words = ["serve", f"m={painted.root}", "--rules", str(rules), "--port", "0", *options]
     ended = CliRunner().invoke(app, [*words, "--store", "none"])
     assert message in str(ended.exception), ended.output
+
+
+def test_the_log_handlers_of_the_program_are_not_closed(painted, rules):
+    class Handler(logging.Handler):
+        is_closed = False
+
+        def close(self):
+            self.is_closed = True
+            super().close()
+
+    handler = Handler()
+    rules.write_text("rules: [{fail: rad > 1 %}]")
+    words = ["serve", f"m={painted.root}", "--rules", str(rules), "--port", "0"]
+    CliRunner().invoke(app, [*words, "--store", "none"])
+    assert not handler.is_closed

@@ -52,7 +52,7 @@ def read_head(content: bytes, *, where: str) -> ImageHead:
             raise DataError(
                 f"{where}: expected a PNG, JPEG, TIFF or WebP file, it begins with {start}"
             )
-    except (struct.error, IndexError, KeyError, ValueError) as error:
+    except (struct.error, IndexError, KeyError, ValueError, OverflowError) as error:
         raise DataError(
             f"{where}: the file is cut off before its size; send it whole"
         ) from error

@@ -167,6 +167,7 @@ def _configure(options: ServeOptions, app: ASGIApp) -> uvicorn.Config:
         http=limit_heads(options.limits.receive_s),
         ws="none",
         lifespan="off",
+        log_config=None,  # one of its own ends the log handlers that the program has
         log_level="error",
         access_log=False,
         server_header=False,

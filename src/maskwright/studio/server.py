@@ -66,7 +66,12 @@ def serve(
         link = address if asks_names else f"{address}?token={guard.token}"
         app = make_app(project, guard, news, hook=hook, model=model, sam=graphs)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, lifespan="off"
+            app,
+            log_config=None,  # one of its own ends the log handlers that the program has
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
         )
         say(f"{len(project.data.dataset)} images of {project.folder.parent}\n{link}")
         entry = "People log in there" if asks_names else "The link works once"
