@@ -172,7 +172,7 @@ def test_a_trained_graph_is_what_its_module_says_and_nearer_to_the_network(tmp_p
         module,
         network,
         lambda rng: inputs[int(rng.integers(4))],
-        QatOptions(seconds=1, most_steps=20),
+        QatOptions(seconds=600, most_steps=20),
         lambda items, **_: items,
     )
     assert steps == 20
