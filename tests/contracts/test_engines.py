@@ -151,6 +151,39 @@ def test_an_image_too_large_for_the_memory_is_named(name, folder):
     )
 
 
+LET_GO = """
+import gc, signal, subprocess, sys, threading
+import numpy as np
+from maskwright.inference.predictor import open_model
+
+signal.signal(signal.SIGCHLD, lambda *_: None)
+models = [open_model(sys.argv[1], engine=sys.argv[2])]
+models[0].predict(np.zeros((32, 32, 3), np.uint8), where="small.png")
+
+def let_go():
+    models.clear()
+    gc.collect()
+
+thread = threading.Thread(target=let_go)
+thread.start()
+thread.join()
+subprocess.run([sys.executable, "-c", ""], check=True)
+print("alive")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGCHLD")
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_a_signal_ends_no_process_whose_engine_another_thread_has_let_go(name, folder):
+    done = subprocess.run(
+        [sys.executable, "-c", LET_GO, str(folder), name],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
+
+
 def test_another_network_than_the_card_says_is_refused(part, folder, untrained_bundle):
     document = json.loads(json.dumps(untrained_bundle.card.to_json()))
     document["labels"] = document["labels"][:3]

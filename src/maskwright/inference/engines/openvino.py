@@ -5,6 +5,7 @@ to that of the options.
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -94,7 +95,7 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OpenVinoEngine
     """The contract of `inference.engine.EnginePart`."""
     import openvino
 
-    core = openvino.Core()
+    core = _open_core()
     settings = _list_settings(core, options)
     try:
         graph = core.read_model(file)
@@ -108,6 +109,21 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OpenVinoEngine
     classes, precision = len(card.labels), options.precision or FP32
     shape = [d.get_length() if d.is_static else None for d in graph.input(0).partial_shape]
     return OpenVinoEngine(file, request, classes, card.logits, precision, *read_limits(shape))
+
+
+@cache
+def _open_core() -> Any:
+    """The library with its plugin for the CPU, which stays loaded until the process ends.
+
+    OpenVINO 2026.4 gives the thread that loads the plugin a stack for signals, and frees it
+    when the plugin leaves: where that happens in another thread, the next signal ends the
+    process.
+    """
+    import openvino
+
+    core = openvino.Core()
+    core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")  # loads the plugin
+    return core
 
 
 def _list_settings(core: Any, options: EngineOptions) -> dict[str, object]:
