@@ -54,7 +54,11 @@ class _WidePng(PillowHeader):
             return turn_upright(self._decode(), orientation)
 
     def _decode(self) -> NDArray[np.uint16]:
-        content = np.fromfile(self.ref.file, np.uint8, count=require_sound_png(self.ref))
+        sound = require_sound_png(self.ref)
+        if sound.stored is None:
+            content = np.fromfile(self.ref.file, np.uint8, count=sound.num_bytes)
+        else:
+            content = np.frombuffer(sound.stored, np.uint8)
         pixels: Any = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
         if pixels is None or pixels.dtype != np.uint16:
             raise damage(self.ref, "its pixels cannot be unpacked")
