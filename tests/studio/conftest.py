@@ -1,7 +1,9 @@
 """A project of generated scenes, its application, and a studio in a process of its own."""
 
 import shutil
+import subprocess
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from tests.browser import Browser, find_browser
@@ -64,6 +66,21 @@ def start_studio():
 @pytest.fixture
 def studio(start_studio, photos):
     return start_studio(photos, "--classes", "road,car,tree")
+
+
+@pytest.fixture(scope="session")
+def built_front(tmp_path_factory):
+    """What `make front` builds; the packages of node lie in .front/web then."""
+    again = tmp_path_factory.mktemp("front") / "static"
+    done = subprocess.run(
+        ["make", "front", f"STATIC={again}"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return again
 
 
 @pytest.fixture

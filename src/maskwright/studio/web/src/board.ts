@@ -1,6 +1,7 @@
 // The board: progress, people and their numbers, and the settings of the project.
 
 import { addTag, changeSettings, orderWork, readOrder, readPeople, readProgress, readSettings, readTags, type Estimate, type Order, type Person, type PersonNumbers, type Settings } from "./api";
+import { Accounts } from "./accounts";
 import { find, make, may, showNotice, STATES } from "./panels";
 
 /** Between two questions how far an ordering is. */
@@ -23,8 +24,10 @@ const FIELDS: [keyof Settings, string, { step?: string; max?: string; choices?: 
 
 export class Board {
   private settings: Settings | null = null;
+  private readonly accounts: Accounts;
 
   constructor(private readonly me: Person, private readonly classes: string[]) {
+    this.accounts = new Accounts(me);
     find("show-board").onclick = () => void this.open();
     find("tag-form").hidden = !may(me, "manager");
     find("tag-form").onsubmit = (event) => {
@@ -40,7 +43,7 @@ export class Board {
 
   async open(): Promise<void> {
     try {
-      await Promise.all([this.showProgress(), this.showTags(), may(this.me, "annotator") ? this.showPeople() : null, may(this.me, "manager") ? this.showSettings() : null]);
+      await Promise.all([this.showProgress(), this.showTags(), may(this.me, "annotator") ? this.showPeople() : null, may(this.me, "manager") ? this.showSettings() : null, this.accounts.show()]);
       find<HTMLDialogElement>("board").showModal();
     } catch (error) {
       showNotice((error as Error).message);

@@ -1,6 +1,8 @@
 // The engine without a page: tests compare its pixels with those of NumPy.
 
+import { comparePairs, type Pair } from "./contrast";
 import { findCosts, findWires, walkWire } from "./livewire";
+import { listColors, type PaletteName } from "./palettes";
 import { emitSpans, makeTable, type Drawable, type Mode } from "./raster";
 import { emptyTile, TileMap } from "./tilemap";
 import { hashTile } from "./wire";
@@ -22,6 +24,12 @@ export async function drawCase({ size_HW, edits }: Case): Promise<string[]> {
   }
   const tiles = Array.from({ length: map.numTiles }, (_, at) => map.tile(at)!);
   return Promise.all(tiles.map(hashTile));
+}
+
+/** The colours of classes in a palette, and all pairs of them. */
+export function compareCase(own: [number, number, number][], palette: PaletteName): { colors: [number, number, number][]; pairs: Pair[] } {
+  const colors = listColors(own.map((color) => ({ name: "", color, kind: "stuff" })), palette);
+  return { colors, pairs: comparePairs(colors) };
 }
 
 /** The path of the scissors through a grey picture from one corner to another, and what each corner costs. */

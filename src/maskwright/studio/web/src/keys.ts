@@ -8,10 +8,11 @@ import type { ToolName } from "./tools";
 export interface Actions {
   tool(tool: ToolName): void;
   value(value: number): void;
+  nextClass(by: number): void;
   undo(): void;
   redo(): void;
   bigger(by: number): void;
-  keep(): void;
+  over(): void;
   snap(): void;
   fillUnlabelled(): void;
   movePen(dx: number, dy: number): void;
@@ -40,9 +41,11 @@ const ARROWS: Record<string, [number, number]> = {
 const BINDINGS: Binding[] = [
   ...TOOLS.map(({ name, key, text, title }): Binding => ({ id: name, key, text: `${text}: ${title}`, act: (to) => to.tool(name) })),
   { id: "unlabelled", key: "v", text: "Choose unlabelled", act: (to) => to.value(IGNORE) },
+  { id: "class-before", key: ",", text: "Choose the class above in the list", act: (to) => to.nextClass(-1) },
+  { id: "class-after", key: ".", text: "Choose the class below in the list", act: (to) => to.nextClass(1) },
   { id: "smaller", key: "[", text: "Smaller brush", act: (to) => to.bigger(-1) },
   { id: "larger", key: "]", text: "Larger brush", act: (to) => to.bigger(1) },
-  { id: "keep", key: "k", text: "Paint over all, or over unlabelled pixels only", act: (to) => to.keep() },
+  { id: "keep", key: "k", text: "Paint over all, unlabelled pixels alone, or also the classes above in the list", act: (to) => to.over() },
   { id: "snap", key: "s", text: "Snap corners of polygons to borders of labels, or not", act: (to) => to.snap() },
   { id: "fill", key: "g", text: "Fill all unlabelled pixels", act: (to) => to.fillUnlabelled() },
   { id: "press", key: " ", text: "Lower and lift the brush, set a corner, fill; with Shift a click outside of the object", act: (to, shift) => to.pressPen(shift) },

@@ -1,26 +1,45 @@
 // Colours of classes on the screen; class maps have none.
 
 import type { ClassDef } from "./api";
+import { measureLeast, seeColor } from "./contrast";
 import { IGNORE } from "./raster";
 
 export type PaletteName = "own" | "safe" | "bright";
-type Rgb = [number, number, number];
+export type Rgb = [number, number, number];
 
 // Okabe and Ito, Color Universal Design, 2008; black is left out, since pictures are dark too.
 const SAFE: Rgb[] = [
   [230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [0, 114, 178], [213, 94, 0], [204, 121, 167],
 ];
 const DOT: Rgb = [150, 150, 150];
+const LEVELS = [0, 51, 102, 153, 204, 255];
+/** In Oklab; what is darker is lost in dark parts of pictures. */
+const LEAST_LIGHTNESS = 0.4;
 const GOLDEN_ANGLE = 137.508;
 
 export function listColors(classes: ClassDef[], name: PaletteName): Rgb[] {
-  return classes.map((entry, index) => {
-    if (name === "own") return entry.color;
-    if (name === "bright") return fromHue((index * GOLDEN_ANGLE) % 360, index % 2 ? 0.62 : 0.5);
-    const [r, g, b] = SAFE[index % SAFE.length];
-    const darker = 0.72 ** Math.floor(index / SAFE.length);
-    return [r * darker, g * darker, b * darker].map(Math.round) as Rgb;
-  });
+  if (name === "own") return classes.map(({ color }) => color);
+  if (name === "bright") return classes.map((_, index) => fromHue((index * GOLDEN_ANGLE) % 360, index % 2 ? 0.62 : 0.5));
+  return addFarthest(SAFE, classes.length);
+}
+
+/** Add colours to some until there are `num`: each time that which is farthest from all others to colour-blind people, too. */
+function addFarthest(first: Rgb[], num: number): Rgb[] {
+  const chosen = first.slice(0, num);
+  if (chosen.length === num) return chosen;
+  const free = LEVELS.flatMap((r) => LEVELS.flatMap((g) => LEVELS.map((b) => ({ color: [r, g, b] as Rgb, seen: seeColor([r, g, b]), away: Infinity }))))
+    .filter(({ seen }) => seen[0][0] >= LEAST_LIGHTNESS);
+  const moveAway = (color: Rgb) => {
+    const seen = seeColor(color);
+    for (const one of free) one.away = Math.min(one.away, measureLeast(one.seen, seen));
+  };
+  chosen.forEach(moveAway);
+  while (chosen.length < num) {
+    const { color } = free.reduce((best, one) => (one.away > best.away ? one : best));
+    chosen.push(color);
+    moveAway(color);
+  }
+  return chosen;
 }
 
 /** 256 colours as RGBA in the order of bytes of a canvas. */

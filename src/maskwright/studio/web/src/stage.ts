@@ -2,16 +2,16 @@
 
 import type { Project } from "./api";
 import { Assist } from "./assist";
-import { bindDisplay, followSlider } from "./display";
+import { bindDisplay, followSlider, showContrast } from "./display";
 import type { Doc } from "./document";
 import { bindKeys, KeyMap, nameKey, showKeys, type Actions } from "./keys";
 import { drawMinimap, followMinimap } from "./minimap";
-import { listColors, makePalette, type PaletteName } from "./palettes";
+import { listColors, makePalette, type PaletteName, type Rgb } from "./palettes";
 import { find, markTool, showClasses, showNotice, showTools, TOOLS } from "./panels";
 import { followPointer } from "./pointer";
 import { Prompting } from "./prompting";
-import { IGNORE, type Mode } from "./raster";
-import { Tools, type Settings, type ToolName } from "./tools";
+import { IGNORE } from "./raster";
+import { Tools, type Over, type Settings, type ToolName } from "./tools";
 import { View, type Look } from "./view";
 
 interface Page {
@@ -27,7 +27,7 @@ interface Page {
 
 export class Stage {
   readonly view: View;
-  private readonly settings: Settings = { tool: "brush", value: 0, mode: "overwrite", diameter: 20, snaps: false, locked: new Set(), tolerance: 12, connected: true, level: 1, source: "model", confidence: 50 };
+  private readonly settings: Settings = { tool: "brush", value: 0, over: "overwrite", diameter: 20, snaps: false, locked: new Set(), tolerance: 12, connected: true, level: 1, source: "model", confidence: 50 };
   private readonly hidden = new Set<number>();
   private readonly look: Look = { palette: new Uint32Array(256), outline: false };
   private readonly keys = new KeyMap();
@@ -49,6 +49,7 @@ export class Stage {
   start(): void {
     this.bind();
     this.showPanel();
+    this.showContrast();
   }
 
   private get doc(): Doc | null { return this.tools.doc; }
@@ -69,8 +70,14 @@ export class Stage {
     drawMinimap(this.view, this.doc);
   }
 
+  private get colors(): Rgb[] {
+    return listColors(this.project.classes, find<HTMLSelectElement>("palette").value as PaletteName);
+  }
+
+  private showContrast(): void { showContrast(this.project.classes.map(({ name }) => name), this.colors); }
+
   private showPanel(): void {
-    const colors = listColors(this.project.classes, find<HTMLSelectElement>("palette").value as PaletteName);
+    const { colors } = this;
     this.look.palette = makePalette(colors, this.hidden);
     const flip = (set: Set<number>, value: number) => { if (!set.delete(value)) set.add(value); this.showPanel(); };
     showClasses(this.project.classes, colors, this.settings, this.hidden, {
@@ -86,6 +93,14 @@ export class Stage {
     if (value !== IGNORE && value >= this.project.classes.length) return;
     this.settings.value = value;
     this.showPanel();
+  }
+
+  /** The classes as they are listed, and unlabelled. */
+  private get values(): number[] { return [...this.project.classes.keys(), IGNORE]; }
+
+  private chooseNext(by: number): void {
+    const { values } = this, { length } = values;
+    this.chooseClass(values[(values.indexOf(this.settings.value) + by + length) % length]);
   }
 
   private get canPropose(): boolean { return this.project.has_model || this.project.has_frames; }
@@ -108,9 +123,10 @@ export class Stage {
     this.view.drawPen();
   }
 
-  private setMode(mode: Mode): void {
-    this.settings.mode = mode;
-    for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) input.checked = input.value === mode;
+  /** Paint over what comes next: all, unlabelled pixels, classes above in the list. */
+  private changeOver(): void {
+    const inputs = [...document.querySelectorAll<HTMLInputElement>("[name=mode]")];
+    inputs[(inputs.findIndex(({ checked }) => checked) + 1) % inputs.length].click();
   }
 
   private undo(): void {
@@ -166,7 +182,8 @@ export class Stage {
       redo: () => this.redo(),
       bigger: (by) => this.setSize(this.settings.diameter * (by > 0 ? 1.25 : 0.8) + by),
       snap: () => find<HTMLInputElement>("snap").click(),
-      keep: () => this.setMode(this.settings.mode === "keep" ? "overwrite" : "keep"),
+      over: () => this.changeOver(),
+      nextClass: (by) => this.chooseNext(by),
       fillUnlabelled: () => tools.fillUnlabelled(),
       movePen: (dx, dy) => this.movePen(dx, dy),
       pressPen: (isOutside) => this.pressPen(isOutside),
@@ -216,9 +233,12 @@ export class Stage {
       this.look.outline = (target as HTMLInputElement).checked;
       this.view.recolor();
     };
-    find("palette").onchange = () => this.showPanel();
+    find("palette").onchange = () => { this.showPanel(); this.showContrast(); };
+    const lock = (values: number[]) => { this.settings.locked = new Set(values); this.showPanel(); };
+    find("lock-all").onclick = () => lock(this.values);
+    find("unlock-all").onclick = () => lock([]);
     for (const input of document.querySelectorAll<HTMLInputElement>("[name=mode]")) {
-      input.onchange = () => { this.settings.mode = input.value as Mode; };
+      input.onchange = () => { this.settings.over = input.value as Over; };
     }
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Brush, Doc } from "./document";
 import { Outline, tracePath } from "./outline";
-import { EIGHTHS, fillSegment, type Mode, type ProposalSource } from "./raster";
+import { EIGHTHS, fillSegment, IGNORE, type Mode, type ProposalSource } from "./raster";
 import type { Prompting } from "./prompting";
 import { Scissors } from "./scissors";
 import type { TileMap } from "./tilemap";
@@ -13,10 +13,13 @@ const DRAG_PX = 4;
 
 export type ToolName = "brush" | "eraser" | "polygon" | "scissors" | "line" | "flood" | "wand" | "cells" | "proposal" | "object" | "replace" | "ruler" | "comment" | "move";
 
+/** What is painted over: all, unlabelled pixels, or also the classes above the chosen one in the list. */
+export type Over = "overwrite" | "keep" | "priority";
+
 export interface Settings {
   tool: ToolName;
   value: number;
-  mode: Mode;
+  over: Over;
   diameter: number;
   /** Corners of polygons go to borders of labels that are near. */
   snaps: boolean;
@@ -74,10 +77,11 @@ export class Tools {
   /** The pen is down. */
   get draws(): boolean { return this.stroke !== null || this.wand !== null || this.path !== null || this.prompting.isDrawn; }
 
-  brush(tool: string, mode: Mode = this.settings.mode, only: number[] | null = null): Brush {
-    const { locked, value } = this.settings;
-    const free = Array.from({ length: 256 }, (_, old) => old).filter((old) => !locked.has(old));
-    const allowed = only ?? (locked.size > 0 ? free : null);
+  brush(tool: string, over: Over | Mode = this.settings.over, only: number[] | null = null): Brush {
+    const { locked, value } = this.settings, all = Array.from({ length: 256 }, (_, old) => old);
+    const covered = over === "priority" ? all.filter((old) => old <= value || old === IGNORE) : null;
+    const allowed = only ?? covered ?? (locked.size > 0 ? all : null);
+    const mode = over === "priority" ? "overwrite" : over;
     return { tool, value, mode, only: allowed?.filter((old) => !locked.has(old)) ?? null };
   }
 
@@ -125,8 +129,10 @@ export class Tools {
 
   /** Accept what the model proposes: the region at a pixel, some classes, or all. */
   accept(at: [number, number] | null, classes: number[] | null): void {
-    const { source, confidence } = this.settings, least_confidence = confidence / 100;
-    if (this.doc?.canPaint) this.doc.fill(this.brush("proposal"), { kind: "proposal", source, least_confidence, classes, at });
+    const { source, confidence, over } = this.settings, least_confidence = confidence / 100;
+    // Each pixel has its own class: those above the chosen one are not those above it.
+    const brush = this.brush("proposal", over === "priority" ? "keep" : over);
+    if (this.doc?.canPaint) this.doc.fill(brush, { kind: "proposal", source, least_confidence, classes, at });
   }
 
   /** Repair the chosen class in the whole image. */

@@ -293,15 +293,20 @@ export class View {
   }
 }
 
-/** The commonest of four values of a block; of equally common ones a class, then the lower. */
+/** The commonest of four values of a block; of equally common ones a class, then the lower in the list, which lies above. */
 function pickValue(pixels: Uint8Array, x: number, y: number, level: number): number {
   const step = 1 << level, near = step >> 2, far = step - 1 - near;
   const row = ((y << level) + near) << 8, low = ((y << level) + far) << 8, left = (x << level) + near, right = (x << level) + far;
   const a = pixels[row + left], b = pixels[row + right], c = pixels[low + left], d = pixels[low + right];
-  if (a === b && c === d) return Math.min(a, c);
+  if ((a === b && c === d) || (a === c && b === d) || (a === d && b === c)) return pickUpper(a, a === b ? c : b);
   if (a === b || a === c || a === d) return a;
   if (b === c || b === d) return b;
-  return c === d ? c : Math.min(a, b, c, d);
+  return c === d ? c : pickUpper(pickUpper(a, b), pickUpper(c, d));
+}
+
+function pickUpper(one: number, other: number): number {
+  if (one === IGNORE || other === IGNORE) return Math.min(one, other);
+  return Math.max(one, other);
 }
 
 function isBorder(map: TileMap, x: number, y: number, step: number, value: number): boolean {

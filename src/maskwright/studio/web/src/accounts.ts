@@ -1,0 +1,35 @@
+// Accounts, for admins: who logs in, with which role, and new passwords.
+
+import { addUser, readUsers, ROLES, type Person } from "./api";
+import { find, make, may } from "./panels";
+
+export class Accounts {
+  constructor(private readonly me: Person) {
+    find<HTMLSelectElement>("account-role").replaceChildren(...ROLES.map((value) => make("option", { value, textContent: value })));
+    find("account-form").onsubmit = (event) => { event.preventDefault(); void this.add(); };
+  }
+
+  /** List the accounts; a click on one takes its name and role into the form. */
+  async show(): Promise<void> {
+    find("accounts-part").hidden = !may(this.me, "admin");
+    if (find("accounts-part").hidden) return;
+    const users = await readUsers();
+    find("accounts-first").hidden = users.length > 0;
+    find("accounts").replaceChildren(...users.map(({ name, role }) => make("button", {
+      type: "button", textContent: `${name}, ${role}`,
+      onclick: () => { find<HTMLInputElement>("account-name").value = name; find<HTMLSelectElement>("account-role").value = role; },
+    })));
+  }
+
+  private async add(): Promise<void> {
+    const say = (text: string) => { find("account-note").textContent = text; };
+    try {
+      const name = find<HTMLInputElement>("account-name").value, role = find<HTMLSelectElement>("account-role").value as Person["role"];
+      const { password } = await addUser(name, role);
+      say(`${name} (${role}) logs in with the password ${password}. It is not shown again.`);
+      if (this.me.name !== "local") await this.show();
+    } catch (error) {
+      say((error as Error).message);
+    }
+  }
+}
