@@ -4,7 +4,7 @@ from ..store import items as stored
 from ..store.chain import add_event
 from ..store.database import Connection
 from ..store.items import Item
-from ..store.judgements import set_reference, set_score
+from ..store.judgements import list_scores, set_reference, set_score
 from .consensus import DONE, merge
 from .errors import StudioError
 from .history import read_map_at
@@ -31,6 +31,19 @@ def follow_step(project: Project, item: Item, verb: str) -> list[Item]:
         with project.store.write() as connection:
             return _move_copies(connection, item, target)
     return []
+
+
+def follow_submitted(project: Project) -> None:
+    """Judge and merge the copies that were submitted just before a studio ended."""
+    with project.store.read() as connection:
+        items = project.list_items(connection)
+        judged = {score.item_id for score in list_scores(connection)}
+    for item in items:
+        is_judged = item.kind not in ("gold", "practice") or item.id in judged
+        if item.state == "submitted" and not is_judged:
+            judge_copy(project, item)
+        if item.kind == stored.POOL and item.rev == 0:
+            _merge_complete(project, item.id)
 
 
 def _merge_complete(project: Project, source_id: int) -> list[Item]:
@@ -61,14 +74,15 @@ def judge_copy(project: Project, copy: Item) -> list[Item]:
     """Score a copy against the sealed map of its reference; images to be reviewed first."""
     if copy.source_id is None or copy.source_rev is None or copy.kind is None:
         return []
-    with project.store.write() as connection:
+    with project.store.read() as connection:
         settings = read_settings(connection)
         source = project.find_item(connection, copy.source_id)
         truth_HW = read_map_at(connection, source, copy.source_rev)
         labels_HW = project.read_map(connection, copy)
-        num_classes = len(project.spec)
-        counts = count_errors(truth_HW, labels_HW, num_classes, settings.tolerance_px)
-        person = copy.annotator or ""
+    # Counting takes a while, in which others write: nobody can tell gold by waiting for it.
+    counts = count_errors(truth_HW, labels_HW, len(project.spec), settings.tolerance_px)
+    person = copy.annotator or ""
+    with project.store.write() as connection:
         set_score(connection, copy.id, copy.kind, person, counts)
         if copy.kind != "gold":
             return []

@@ -15,6 +15,7 @@ from ..store.items import expire_leases
 from ..store.people import has_users
 from .accepted import restore_accepted
 from .api import make_app
+from .copies import follow_submitted
 from .guard import LOCAL_HOSTS, Guard
 from .live import News
 from .project import Project
@@ -54,6 +55,7 @@ def serve(
         )
     graphs = open_segment_anything(sam) if sam else None
     restore_accepted(project)
+    follow_submitted(project)
     with project.store.write() as connection:
         expire_leases(connection)  # of pages that an earlier start of the studio served
     with _listen(host, port) as listener:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from ...store.items import Item
 from ..assignment import assign
 from ..bulk import Bulk, describe_refusals, take_steps
 from ..comments import (
@@ -130,6 +131,8 @@ class Review:
 
     async def take_step(self, request: "Request", verb: str) -> "Response":
         """Submit, review, return, accept or reopen an image."""
+        from starlette.background import BackgroundTask
+
         client = find_client(request)
         waiver = request.state.body.waiver if verb == "accept" else ""
         number = request.path_params["item"]
@@ -138,12 +141,19 @@ class Review:
         item = await in_thread(
             lambda: change_state(project, number, verb, rev, person, waiver=waiver)
         )
-        answer = self.site.tell_item(item, client.name)
+        answer = send_json(self.site.tell_item(item, client.name))
         if verb in ("submit", "accept"):
             self.site.send_hook(verb, person.name, {"item": describe_item(item)})
-        for other in await in_thread(lambda: follow_step(project, item, verb)):
+        if verb == "submit" and item.kind != "practice":
+            # After the answer: gold, which is scored then, takes no longer than other work.
+            answer.background = BackgroundTask(self._follow, item, verb)
+        else:
+            await self._follow(item, verb)
+        return answer
+
+    async def _follow(self, item: Item, verb: str) -> None:
+        for other in await in_thread(lambda: follow_step(self.site.project, item, verb)):
             self.site.tell_item(other)
-        return send_json(answer)
 
     async def list_comments(self, request: "Request") -> "Response":
         """The comments on an image, oldest first."""
