@@ -17,6 +17,7 @@ from accelerate.utils import parse_flag_from_env
 from maskwright.core.errors import ConfigError
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import LossFunction, build_loss
+from maskwright.nn.memory_format import use_channels_last
 
 from .optim import MovingAverage, make_optimizer
 from .recipe import Recipe
@@ -163,7 +164,7 @@ def measure_step_seconds(
         checkpointing=recipe.model.checkpointing,
         revision=recipe.model.revision or None,
     )
-    model = model.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = use_channels_last(model.to(machine.device))
     optimizer = make_optimizer(model, recipe.optim)
     loss_function = build_loss(recipe.loss.sum, recipe.loss.config, None)
     normalize = Normalize.of_recipe(recipe).to(machine.device)

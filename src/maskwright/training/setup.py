@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from typing import cast
 
-import torch
 from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
@@ -12,6 +11,7 @@ from torch import nn
 from maskwright.core.errors import ConfigError
 from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import new_model
+from maskwright.nn.memory_format import use_channels_last
 
 from .job import Job
 from .machine import get_processes
@@ -65,7 +65,7 @@ def make_model(job: Job, *, pretrained: bool) -> AnySize:
         job.transfer.fill(model)
     if options.norm == "sync":
         model = synchronize_batch_norm(model)
-    return model.to(memory_format=torch.channels_last)
+    return use_channels_last(model)
 
 
 def synchronize_batch_norm(model: AnySize) -> AnySize:

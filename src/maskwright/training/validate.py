@@ -22,6 +22,7 @@ from maskwright.data.dataset import Dataset
 from maskwright.inference.engine import Engine
 from maskwright.inference.predictor import Predictor
 from maskwright.nn.build import build_model, choose_revision
+from maskwright.nn.memory_format import use_channels_last
 
 from .checkpoint import TrainingState
 from .job import Job
@@ -90,7 +91,7 @@ def measure_image_seconds(
         arch=choose_revision(recipe.model.graph, recipe.model.revision or None),
     )
     model = build_model(card).eval().to(machine.device)
-    model = model.to(memory_format=torch.channels_last)
+    model = use_channels_last(model)
     engine = _MemoryEngine(model, machine.device, partial(use_precision, recipe, machine))
     return _time_images(Predictor(engine, card, "in planning"), val, limit_s)
 
