@@ -9,9 +9,9 @@ import json
 import sys
 from pathlib import Path
 
+from maskwright.compression.compress.candidates import Candidate, Wish
+from maskwright.compression.compress.output import draw_candidates
 from maskwright.core.atomic import write_text
-from maskwright.export.compress.candidates import Candidate, Wish
-from maskwright.export.compress.output import draw_candidates
 
 MEASURED = Path(__file__).parent / "compress.json"
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .calls import predict as predict
     from .calls import train as train
     from .calls import video as video
+    from .compression.compress.candidates import Wish as Wish
+    from .compression.compress.search import compress_model as compress_model
     from .compression.pruning.prune import PruneOptions as PruneOptions
     from .compression.pruning.prune import prune_model as prune_model
     from .core.bundle import Bundle as Bundle
@@ -62,8 +64,6 @@ if TYPE_CHECKING:
     from .evaluation.verdicts.choice import RuleOptions as RuleOptions
     from .evaluation.verdicts.decide import decide as decide
     from .export.bundle import export_model as export_model
-    from .export.compress.candidates import Wish as Wish
-    from .export.compress.search import compress_model as compress_model
     from .export.foreign.bundle import import_onnx as import_onnx
     from .inference.bench.bench import bench_model as bench_model
     from .inference.engine import EngineOptions as EngineOptions
@@ -99,9 +99,9 @@ _HOME = {
     "decide": "evaluation.verdicts.decide:decide",
     "RuleOptions": "evaluation.verdicts.choice:RuleOptions",
     "Callbacks": "training.options:Callbacks",
-    "Wish": "export.compress.candidates:Wish",
+    "Wish": "compression.compress.candidates:Wish",
     "bench_model": "inference.bench.bench:bench_model",
-    "compress_model": "export.compress.search:compress_model",
+    "compress_model": "compression.compress.search:compress_model",
     "check": "data.check.audit:audit",
     "ClassDef": "core.labels:ClassDef",
     "compare": "evaluation.compare.compare:compare",

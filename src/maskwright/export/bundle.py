@@ -96,6 +96,37 @@ def export_model(
     return _export(source, read, Path(out), options, progress)
 
 
+def export_scored(
+    model: Path | str,
+    out: Path,
+    data: Dataset,
+    test: QualityTest,
+    *,
+    precision: str,
+    max_drop_points: float,
+    qat_s: float | None,
+    keep_parity_images: bool,
+    progress: Progress,
+    log: Callable[[str], None],
+) -> Bundle:
+    """Write the Bundle `out`, which may be `model`, with an ONNX graph more.
+
+    As `export_model`, for a network of which `test` knows what it scores on `data`.
+    """
+    source = Source.open(model, accept_licence=False)
+    read = partial(_read_images, data, source.card.input, progress, allow_outside=False)
+    options = _ExportOptions(
+        targets=((DEFAULT_TARGETS[0], precision),),
+        keep_parity_images=keep_parity_images,
+        max_drop_points=max_drop_points,
+        qat=None if qat_s is None else QatOptions(seconds=qat_s),
+        test=test,
+        mode=WriteMode(overwrite=True),
+        log=log,
+    )
+    return _export(source, read, out, options, progress)
+
+
 def export_bundle(
     checkpoint: Path,
     images: Iterable[Image],
@@ -189,6 +220,7 @@ class _ExportOptions:
     unverified: bool = False
     max_drop_points: float = MAX_DROP_POINTS
     qat: QatOptions | None = None
+    test: QualityTest | None = None
     inside: tuple[str, ...] = ()
     size_HW: tuple[int, int] | None = None
     mode: WriteMode
@@ -288,6 +320,8 @@ class _Images:
             DataError: A graph of int8, which is judged by its scores, and other classes.
         """
         data = self.dataset
+        if options.test is not None:
+            return options.test
         if data is None or not all(data.has_labels(index) for index in range(len(data))):
             return None
         needed = any(precision == "int8" for _, precision in options.targets)

@@ -70,18 +70,26 @@ class QualityTest:
         _require_classes(card, dataset)
         self._card, self._dataset, self._split = card, dataset, split
         self._progress = progress
-        runs = self._run(network, "the network")
-        self._expected = [compress(labels_HW.tobytes(), 1) for _, labels_HW in runs]
+        self._network = _Scored(Confusion.zero(len(card.labels)))
+        self._expected: list[bytes] = []
+        for truth_HW, labels_HW in self._run(network, "the network"):
+            self._expected.append(compress(labels_HW.tobytes(), 1))
+            self._network.add(truth_HW, labels_HW)
 
-    def score(self, graph: Engine, *, what: str = "the graph") -> Quality:
-        """Score `graph` on the images, beside the network."""
-        zero = Confusion.zero(len(self._card.labels))
-        network, ours = _Scored(zero), _Scored(zero)
+    @property
+    def network_miou(self) -> float:
+        """What the network scores, in 0..1."""
+        return self._network.miou
+
+    def score(
+        self, graph: Engine, *, what: str = "the graph", card: ModelCard | None = None
+    ) -> Quality:
+        """Score `graph` on the images, beside the network; `card` is its own, if it has one."""
+        network, ours = self._network, _Scored(Confusion.zero(len(self._card.labels)))
         num_equal = num_pixels = 0
-        runs = zip(self._run(graph, what), self._expected, strict=True)
+        runs = zip(self._run(graph, what, card), self._expected, strict=True)
         for (truth_HW, labels_HW), packed in runs:
             expected_HW = np.frombuffer(decompress(packed), np.uint8).reshape(truth_HW.shape)
-            network.add(truth_HW, expected_HW)
             ours.add(truth_HW, labels_HW)
             num_equal += int((labels_HW == expected_HW).sum())
             num_pixels += labels_HW.size
@@ -95,9 +103,11 @@ class QualityTest:
             graph_boundary_f1=ours.boundary_f1,
         )
 
-    def _run(self, engine: Engine, what: str) -> Iterator[tuple[LabelMap, LabelMap]]:
+    def _run(
+        self, engine: Engine, what: str, card: ModelCard | None = None
+    ) -> Iterator[tuple[LabelMap, LabelMap]]:
         """Truth and prediction of each image; IGNORE in truth where an image has no data."""
-        model = Predictor(engine, self._card, "")
+        model = Predictor(engine, card or self._card, "")
         dataset, total = self._dataset, len(self._dataset)
         for index in self._progress(range(total), total=total, what=f"scoring {what}"):
             sample = dataset[index]

@@ -1,6 +1,6 @@
 """Named points as an SVG file: two axes, a line through some of them, one of them marked.
 
-Every point has its name beside it, so that colour alone carries no meaning; for light and dark
+Points have their names beside them, so that colour alone carries no meaning; for light and dark
 viewers.
 """
 
@@ -28,7 +28,10 @@ _STYLE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dot:
-    """A point; `is_on_line` says that the line goes through it, `is_marked` rings it."""
+    """A point; `is_on_line` says that the line goes through it, `is_marked` rings it.
+
+    A point without a name is drawn smaller.
+    """
 
     name: str
     x: float
@@ -125,6 +128,9 @@ def _draw_dots(dots: Sequence[Dot], x_axis: _Axis, y_axis: _Axis) -> list[str]:
     boxes: list[tuple[float, float, float]] = []
     for dot in sorted(dots, key=lambda dot: (-dot.y, dot.x)):
         x, y = x_axis.place(dot.x), y_axis.place(dot.y)
+        if not dot.name:
+            drawn.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"/>')
+            continue
         name = shorten_name(dot.name, _LONGEST)
         width = _LETTER_PX * len(name)
         beside = 13 if dot.is_marked else 9

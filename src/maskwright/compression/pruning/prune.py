@@ -55,7 +55,8 @@ class PruneOptions:
 
     `target_flops` is a share of the multiplications of the network, `target_ms` the time of its
     ONNX graph as `latency` measures it. `rounds` of pruning, each with training after it; None
-    for one per five minutes of the budget, at most three.
+    for one per five minutes of the budget, at most three. The network learns from `teacher`,
+    None: from the one that is pruned.
 
     Raises ConfigError for a target that is missing, or is none, and UnknownNameError for
     another importance than those of `importance.KINDS`.
@@ -66,6 +67,7 @@ class PruneOptions:
     importance: str = KINDS[0]
     rounds: int | None = None
     latency: Latency = field(default_factory=Latency)
+    teacher: Path | str | None = None
 
     def __post_init__(self) -> None:
         if self.importance not in KINDS:
@@ -218,7 +220,8 @@ class _Pruner:
     def make_options(self, start: Path, rounds: int | None) -> TrainOptions:
         """Options of a training from a checkpoint: of the last one for None."""
         arch = load_arch(self.first.card.arch.name)
-        teacher = {"distil.teachers": [self.source]} if arch.USES_PIXEL_LOSS else {}
+        name = str(self.prune_options.teacher or self.source)
+        teacher = {"distil.teachers": [name]} if arch.USES_PIXEL_LOSS else {}
         scale = {"input.scale_ratio": self.first.card.input.scale_ratio}
         settings: Settings = teacher | scale | dict(self.options.settings)
         settings = {**settings, "model.init": str(start)}

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -169,6 +170,7 @@ def bench_model(
     num_rounds: int = NUM_ROUNDS,
     precisions: Sequence[str] = PRECISIONS,
     tolerance: Tolerance | None = None,
+    reference: Path | None = None,
     trust: str | None = None,
     progress: Progress = silent,
 ) -> Bench:
@@ -183,6 +185,7 @@ def bench_model(
         num_rounds: Each engine runs for about 0.4 s per round, three times or more.
         precisions: Those to measure.
         tolerance: Engines must give the logits that the Bundle keeps, None for any.
+        reference: Another model, whose torch in fp32 runs in place of that of `model`.
         trust: As in `open_model`.
         progress: Of starting the engines, and of the rounds.
 
@@ -194,18 +197,12 @@ def bench_model(
     root = find_bundle(Path(model)) or Path(model)
     source = open_source(root)
     candidates = list_candidates(source, engines, precisions)
+    models = {TORCH: reference or root}
+    make = partial(Job, size_HW=size_HW, batch=batch, trust=trust, tolerance=tolerance)
     jobs = [
-        Job(
-            model=str(root),
-            engine=engine,
-            precision=precision,
-            threads=number,
-            size_HW=size_HW,
-            batch=batch,
-            trust=trust,
-            tolerance=tolerance,
-        )
-        for number, (engine, precision) in product(threads, candidates)
+        make(model=str(models.get(engine, root)), engine=engine, precision=precision, threads=n)
+        for n, (engine, precision) in product(threads, candidates)
+        if reference is None or engine != TORCH or precision == FP32
     ]
     machine = Machine.detect()
     measured, not_run = _measure(model, jobs, num_rounds, progress)

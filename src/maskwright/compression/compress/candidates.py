@@ -1,24 +1,29 @@
-"""Candidates: an engine with a graph in some precision, its score and its costs."""
+"""Candidates: a network on an engine in some precision, its score and its costs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...core.errors import ConfigError
-from ..quantize.search import MAX_DROP_POINTS
+from maskwright.core.errors import ConfigError
+from maskwright.export.quantize.search import MAX_DROP_POINTS
 
 REFERENCE = "torch"
 """The engine of the weights, to which all are compared; it is not chosen."""
 
+WHOLE = "whole"
+"""The network that was given; the others have names of `ways`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One way to run the network; `miou` and `equal_pixel_share` are in 0..1.
+    """One way to run the task of a network; `miou` and `equal_pixel_share` are in 0..1.
 
-    `drop_points` is the mIoU, of 100, that the network scores more, `equal_pixel_share` counts
-    the pixels to which it gives the same class. `size_mb` is that of the file, `memory_mb` the
-    peak of a process that runs it, None where the system does not state it.
+    `drop_points` is the mIoU, of 100, that the network given scores more, `equal_pixel_share`
+    counts the pixels to which it gives the same class, `times_torch` is how many times as fast
+    as that network on torch in fp32 it is. `size_mb` is that of the file, `memory_mb` the peak
+    of a process that runs it, None where the system does not state it.
     """
 
+    network: str = WHOLE
     engine: str
     precision: str
     file: str
@@ -32,8 +37,30 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """For tables and pictures: `openvino int8`."""
-        return f"{self.engine} {self.precision}"
+        """For tables and pictures: `openvino int8`, `pruned-50 openvino int8`."""
+        prefix = "" if self.network == WHOLE else f"{self.network} "
+        return f"{prefix}{self.engine} {self.precision}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a candidate takes: a number of `Candidate`, its name on an axis, and in a table."""
+
+    key: str
+    title: str
+    short: str
+
+    def read(self, candidate: Candidate) -> float | None:
+        """The number, None where it was not measured."""
+        value: float | None = getattr(candidate, self.key)
+        return value
+
+
+COSTS = (
+    Cost("ms", "ms for one image", "ms"),
+    Cost("memory_mb", "peak memory, MB", "MB"),
+    Cost("size_mb", "file, MB", "file MB"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +107,14 @@ def choose(candidates: Sequence[Candidate], wish: Wish) -> Candidate:
     return min(fitting, key=lambda one: (round(one.drop_points, 2), one.ms))
 
 
-def find_front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The Pareto front of score against time: none of the others is better in both."""
+def find_front(candidates: Sequence[Candidate], cost: Cost = COSTS[0]) -> list[Candidate]:
+    """The Pareto front of score against a cost: none of the others is better in both.
+
+    Candidates whose cost was not measured are left out.
+    """
+    priced = [(value, one) for one in candidates if (value := cost.read(one)) is not None]
     front: list[Candidate] = []
-    for one in sorted(candidates, key=lambda one: (one.ms, -one.miou)):
+    for _, one in sorted(priced, key=lambda pair: (pair[0], -pair[1].miou)):
         if not front or one.miou > front[-1].miou:
             front.append(one)
     return front
