@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("world", choices=("traffic", "camvid"))
     parser.add_argument("model", type=Path)
     parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--only", choices=WORLDS, nargs="+", help="of the worlds of traffic")
     parser.add_argument("--replays", type=int, default=200)
     parser.add_argument("--changes", type=int, default=40, help="replays with changes")
     parser.add_argument("--out", type=Path, default=HERE)
@@ -94,7 +95,8 @@ def _list_worlds(
         images = [draw_street(_SIZE_HW, seed=1, number=k)[0] for k in range(POOL)]
         pool = _gather(model, images, "")
         shifts = _measure(model, images[:CORRUPTED], pool)
-        for name, world in WORLDS.items():
+        for name in asked.only or WORLDS:
+            world = WORLDS[name]
             yield name, lambda seed, world=world: draw_traffic(pool, seed, **world), shifts
         return
     train = open_dataset(asked.data).subset("train")

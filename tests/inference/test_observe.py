@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import label
+from scipy.stats import entropy
 from typer.testing import CliRunner
 
 from maskwright.cli.main import app
@@ -14,11 +15,13 @@ from maskwright.core.bundle import BASELINE, write_bundle
 from maskwright.core.errors import DataError
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.labels import IGNORE, LabelSpec
-from maskwright.core.observation import Observation, read_observations
+from maskwright.core.observation import NUM_LEVELS, Observation, read_observations
 from maskwright.inference.observe import (
     QUANTILES,
     choose_pixels,
+    measure_entropy,
     measure_families,
+    measure_levels,
     observe,
 )
 from maskwright.inference.outputs import PredictedImage
@@ -121,6 +124,38 @@ def test_numbers_are_those_of_plain_arrays(kind, channels):
         assert found["classes"][name] == pytest.approx(share)
         _, num = label(labels_HW == index, np.ones((3, 3)))
         assert found["shapes"][f"regions {name}"] == pytest.approx(np.log1p(num))
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("photograph", 3), ("ct", 2)])
+def test_levels_are_the_histograms_of_the_pixels_with_data(kind, channels):
+    rng = np.random.default_rng(channels)
+    mean, std = (0.0,) * channels, (1.0,) * channels
+    spec = InputSpec(channels=channels, mean=mean, std=std, kind=kind)
+    image_HWC = rng.integers(0, 256, (60, 80, channels), np.uint8)
+    if kind != "photograph":
+        image_HWC = rng.normal(size=(60, 80, channels), scale=2).astype(np.float32)
+    labels_HW = np.zeros((60, 80), np.uint8)
+    labels_HW[:10] = IGNORE
+    found = measure_levels(image_HWC, labels_HW, spec)
+    low, high = (0, 256) if kind == "photograph" else (-3, 3)
+    for index, shares in enumerate(found.values()):
+        values = np.clip(image_HWC[10:, :, index], low, high)
+        expected, _ = np.histogram(values, NUM_LEVELS, (low, high))
+        np.testing.assert_allclose(shares, expected / expected.sum(), atol=0.002)
+    names = ["red", "green", "blue"] if kind == "photograph" else ["channel 1", "channel 2"]
+    assert list(found) == names
+
+
+def test_entropy_is_1_where_all_classes_are_as_likely_and_0_where_one_is_sure():
+    shares_KP = np.float32([[0.25, 1, 0.5], [0.25, 0, 0.5], [0.25, 0, 0], [0.25, 0, 0]])
+    found = measure_entropy(shares_KP)
+    assert found["mean"] == pytest.approx(0.5)
+    assert found["quantile 50%"] == pytest.approx(0.5)
+    assert measure_entropy(np.zeros((4, 0), np.float32))["mean"] == 0
+    random_KP = np.random.default_rng(0).dirichlet(np.ones(5), 99).T.astype(np.float32)
+    expected_P = entropy(random_KP, base=5)
+    found = measure_entropy(random_KP)
+    assert found["quantile 95%"] == pytest.approx(np.quantile(expected_P, 0.95), abs=1e-5)
 
 
 def write_photos(folder, values, seed):

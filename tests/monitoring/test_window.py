@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskwright.core.errors import DataError
-from maskwright.monitoring.window import FAILED, Moments, Window, add_windows
+from maskwright.monitoring.window import FAILED, FigureSum, Moments, Window, add_windows
 
 
 def _draw(rng, num):
@@ -34,6 +34,22 @@ def test_the_sum_of_two_halves_is_the_whole():
     assert (whole.num, whole.bins) == (halves.num, halves.bins)
     assert whole.average("classes") == pytest.approx(halves.average("classes"))
     assert Window.from_json(whole.to_json(), where="x") == whole
+
+
+def test_histograms_are_averaged_and_figures_over_the_images_where_they_are_known():
+    first = Window.of_image({}, 0.1, levels={"red": [1, 0]}, figures={"gap": None, "area": 3.0})
+    second = Window.of_image({}, 0.1, levels={"red": [0.5, 0.5]}, figures={"gap": 7.0})
+    window = Window.from_json((first + second + FAILED).to_json(), where="x")
+    assert window.average_levels() == {"red": [0.75, 0.25]}
+    assert (window.figures["gap"].mean, window.figures["area"].mean) == (7, 3)
+    assert math.isnan(FigureSum(0, 0.0).mean)
+
+
+def test_a_window_of_a_server_of_before_has_neither_histograms_nor_figures():
+    document = Window.of_image({"classes": {"road": 0.5}}, 0.1).to_json()
+    old = {name: each for name, each in document.items() if name not in ("levels", "figures")}
+    window = Window.from_json(old, where="x")
+    assert (window.num, window.average_levels(), window.figures) == (1, {}, {})
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.95])

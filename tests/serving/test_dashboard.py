@@ -263,7 +263,7 @@ def _judge_in_parts(database, parts):
 
 def _write_baseline(database, rows):
     with database.write() as connection:
-        text = format_observations(map(to_observation, rows))
+        text = format_observations(to_observation(row, row.families) for row in rows)
         write_meta(connection, name_baseline(BUNDLE), text)
 
 
@@ -284,6 +284,37 @@ def test_the_baseline_of_a_bundle_is_the_reference_until_there_are_first_images(
     assert status.num_reference == 400 // status.group_size
     assert found[2][::2] == (False, "ok")
     assert list(judged.statuses) == ["", "hall/camera-0", "hall/camera-1"]
+    database.close()
+
+
+def test_a_baseline_of_too_few_groups_says_so_and_first_images_are_awaited(tmp_path):
+    database = Database.open(tmp_path / "a.sqlite")
+    known, rows = (list(_make_stream(1e9, np.random.default_rng(k)))[:120] for k in (1, 2))
+    _write_baseline(database, known)
+    _, (_, judged) = _judge_in_parts(database, (rows[:50], rows[50:]))
+    assert (judged.monitor, judged.num_reference) == (None, 120)
+    assert re.fullmatch(
+        r"its 120 validation images make \d+ groups of the 30 that a baseline needs, as \d+ "
+        r"that follow each other are alike",
+        judged.baseline,
+    )
+    database.close()
+
+
+@pytest.mark.parametrize("of", ["rows", "baseline"])
+def test_families_that_rows_or_baseline_have_alone_are_not_compared(tmp_path, of):
+    database = Database.open(tmp_path / "a.sqlite")
+    streams = [list(_make_stream(1e9, np.random.default_rng(k)))[:300] for k in (1, 2)]
+    with_encoder = [
+        replace(record, families={**record.families, "encoder": {"feature 1": 0.5}})
+        for record in streams[of == "rows"]
+    ]
+    streams[of == "rows"] = with_encoder
+    known, rows = streams
+    _write_baseline(database, known)
+    ((_, judged),) = _judge_in_parts(database, (rows,))
+    assert (judged.problem, judged.statuses[""].state) == ("", "ok")
+    assert set(judged.monitor.names) == {"image", "classes", "confidence", "shapes"}
     database.close()
 
 

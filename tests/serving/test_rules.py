@@ -5,6 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from maskwright.cli.main import app
+from maskwright.store.database import Database
+from maskwright.store.records import list_records
 
 RULES = """
 rules:
@@ -22,6 +24,46 @@ zones:
 def rules(tmp_path):
     (tmp_path / "rules.yaml").write_text(RULES)
     return tmp_path / "rules.yaml"
+
+
+SITES = """
+sites:
+  line: {mm_per_px: 1}
+  line/near:
+    mm_per_px: 0.5
+    zones:
+      right: {share: [[0, 0], [1, 0], [1, 1], [0, 1]]}
+"""
+
+
+def test_zones_and_scale_are_those_of_the_source_and_rows_have_the_figures(
+    start_server, painted, rules, stripes, png, tmp_path
+):
+    (tmp_path / "sites.yaml").write_text(SITES)
+    rules.write_text(f"{RULES}figures: [car largest region cm2]")
+    options = ("--rules", rules, "--sites", tmp_path / "sites.yaml")
+    server = start_server(
+        f"m={painted.root}", *options, "--mm-per-px", "2", "--store", tmp_path / "a.sqlite"
+    )
+    found = {}
+    for source in ("", "line/far", "line/near"):
+        answer = server.ask(
+            "POST", "/v1/predict?format=verdict", png(stripes), X_Source=source
+        ).json
+        found[source] = [one["value"] for one in answer["rules"]["verdicts"]]
+    assert found == {"": [25, 2400, 50], "line/far": [25, 600, 50], "line/near": [25, 150, 25]}
+    server.stop()
+    database = Database.open(tmp_path / "a.sqlite")
+    with database.read() as connection:
+        rows = {row.source: row.figures for row in list_records(connection)}
+    database.close()
+    assert rows["line/far"] == {
+        "road %": 25,
+        "car area mm2": 600,
+        "tree % in right": 50,
+        "car largest region cm2": 6,
+    }
+    assert rows["line/near"]["tree % in right"] == 25
 
 
 def test_class_maps_are_judged_as_measure_judges_them(
@@ -56,6 +98,11 @@ def test_class_maps_are_judged_as_measure_judges_them(
         ("rules: [{fail: road > 1 %, for: 5s}]", [], "for and clear need the times of a"),
         ("rules: [{fail: road gained > 1 %}]", [], "compares two dates"),
         ("rules: [{fail: road > 1 %}]", ["--rules", "other=x"], "no model of --rules named"),
+        (
+            "rules: [{fail: road > 1 %}]",
+            ["--sites", "none.yaml"],
+            "none.yaml: cannot be read: no such file",
+        ),
         ("rules: [{fail: road > 1 %}]", ["--mm-per-px", "0"], "--mm-per-px 0: give a number"),
     ],
 )

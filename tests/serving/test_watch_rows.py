@@ -79,6 +79,7 @@ def test_a_row_has_the_numbers_of_predict_whatever_the_answer_shows(watched, sma
             png(image_HWC),
             X_Request_Id=key,
             X_Source="camera 7",
+            X_Lot="lot 12",
         )
         assert answer.status == 200
         assert answer.headers["x-request-id"] == key
@@ -88,8 +89,12 @@ def test_a_row_has_the_numbers_of_predict_whatever_the_answer_shows(watched, sma
     prediction = model.predict(image_HWC)
     item = PredictedImage(key="a", image_HWC=image_HWC, prediction=prediction)
     expected = observe(item, model.card.input).families
+    levels = {"red": 32, "green": 32, "blue": 32}
     for row in rows:
         assert (row.model, row.version, row.source) == ("small", "1", "camera 7")
+        assert row.lot == "lot 12"
+        assert {name: len(shares) for name, shares in row.levels.items()} == levels
+        assert 0 < row.families["entropy"]["quantile 5%"] <= row.families["entropy"]["mean"] < 1
         assert (row.bundle, row.num_px) == (small.model_id, 96 * 150)
         assert 0 < row.engine_s < row.seconds
         assert row.uncertainty == pytest.approx(1 - prediction.confidence_HW.mean(), abs=0.02)

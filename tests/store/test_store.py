@@ -51,6 +51,9 @@ def _record(key):
         num_px=4,
         uncertainty=0.25,
         families={"classes": {"road": 1.0}},
+        levels={"red": [0.5] * 2},
+        figures={"road width": None, "car area": 2.5},
+        lot="L7",
         score=[[1, 2], [3, 4]],
     )
 
@@ -127,6 +130,23 @@ def test_a_store_of_version_1_is_copied_and_then_is_one_of_today(tmp_path):
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
+
+
+def test_records_of_version_3_stay_and_have_no_histograms(tmp_path):
+    file = tmp_path / "old.sqlite"
+    _fill(file).close()
+    with sqlite3.connect(file) as connection:
+        for column in ("lot", "levels", "figures"):
+            connection.execute(f"ALTER TABLE record DROP COLUMN {column}")
+        connection.execute("UPDATE meta SET value = '3' WHERE name = 'version'")
+    connection.close()
+    database = Database.open(file)
+    with database.read() as connection:
+        first, second = list_records(connection)
+    assert (first.key, second.key, first.families) == ("1", "2", {"classes": {"road": 1.0}})
+    assert (first.lot, first.levels, first.figures) == ("", {}, {})
+    database.close()
+    assert (tmp_path / "old.sqlite.v3").exists()
 
 
 def test_postgresql_is_upgraded_only_by_the_verb_which_backs_it_up(postgres, tmp_path):

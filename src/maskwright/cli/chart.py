@@ -1,6 +1,7 @@
 """`maskwright chart`: whether a measured figure of a line, a lot or a camera is in control."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +15,17 @@ if TYPE_CHECKING:
     from ..measurement.control.chart import ControlChart
     from ..measurement.control.series import Series
 
+_SQLITE = b"SQLite format 3"
 Table = Annotated[
-    Path, typer.Argument(metavar="TABLE", help="A table that measure wrote: coverage.csv, ...")
+    str,
+    typer.Argument(
+        metavar="TABLE", help="A table that measure wrote, or the store of a server."
+    ),
 ]
-Figure = Annotated[str, typer.Option(metavar="COLUMN", help="The column that is charted.")]
+Figure = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="The column that is charted; of a store, a figure."),
+]
 Where = Annotated[
     list[str] | None,
     typer.Option(metavar="COLUMN=VALUE", help="Rows with this value alone; repeatable."),
@@ -57,21 +65,22 @@ def chart(
     from ..core.errors import DataError, OutputError
     from ..measurement.control.chart import ControlChart
     from ..measurement.control.page import render_charts
-    from ..measurement.control.series import parse_where, read_series
+    from ..measurement.control.series import parse_where
 
     if out.exists() and not overwrite:
         raise OutputError(f"{out}: exists; replace it with --overwrite, or choose another -o")
     chosen = parse_where(where or [])
     charts = {}
-    for group, series in read_series(table, figure, where=chosen, by=each).items():
+    for group, series in _read(table, figure, chosen, each).items():
         try:
             charts[group] = (
                 series,
                 ControlChart.from_values(series.values, num_baseline=first),
             )
         except DataError as error:
-            raise DataError(f"{table}: {group or figure}: {error}") from error
-    subtitle = ", ".join((str(table), *(f"{name} {value}" for name, value in chosen.items())))
+            raise DataError(f"{_name(table)}: {group or figure}: {error}") from error
+    title = _name(table)
+    subtitle = ", ".join((title, *(f"{name} {value}" for name, value in chosen.items())))
     write_text(out, render_charts(figure, charts, subtitle))
     for line in _describe(figure, charts):
         console.say(line)
@@ -79,6 +88,39 @@ def chart(
     console.result({group: _to_json(*each) for group, each in charts.items()})
     if any(one.signals for _, one in charts.values()):
         raise typer.Exit(BAD_VERDICT)
+
+
+def _is_store(table: str) -> bool:
+    if "://" in table:
+        return True
+    with suppress(OSError), Path(table).open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+    return False
+
+
+def _name(table: str) -> str:
+    """The table, or the store without its password."""
+    from ..store.place import find_place, name_place
+
+    return name_place(find_place(table)) if _is_store(table) else table
+
+
+def _read(
+    table: str, figure: str, where: "Mapping[str, str]", by: str | None
+) -> "Mapping[str, Series]":
+    from ..measurement.control.series import read_series
+
+    if not _is_store(table):
+        return read_series(Path(table), figure, where=where, by=by)
+    from ..serving.watch.control import read_stored_series
+    from ..store.database import Database
+
+    database = Database.open(table)
+    try:
+        with database.read() as connection:
+            return read_stored_series(connection, figure, where=where, by=by)
+    finally:
+        database.close()
 
 
 def _describe(

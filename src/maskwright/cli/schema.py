@@ -11,7 +11,7 @@ from ..core.errors import UnknownNameError
 from .console import Console
 from .options import AsJson, Quiet
 
-KINDS = ("recipe", "dataset", "rules", "mapping", "chain", "alarms")
+KINDS = ("recipe", "dataset", "rules", "mapping", "chain", "alarms", "sites")
 
 
 def schema(
@@ -77,4 +77,8 @@ def _load_model(kind: str) -> Any:
         from ..serving.watch.alarmfile import AlarmFile
 
         return AlarmFile
+    if kind == "sites":
+        from ..measurement.rules.sites import SitesFile
+
+        return SitesFile
     raise UnknownNameError("schema", kind, KINDS)

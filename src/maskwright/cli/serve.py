@@ -73,6 +73,14 @@ RulesOf = Annotated[
         help="rules.yaml by which class maps are judged, of each model or of one; repeatable.",
     ),
 ]
+SitesOf = Annotated[
+    Path | None,
+    typer.Option(
+        "--sites",
+        metavar="FILE",
+        help="sites.yaml: zones and size of a pixel of each camera, for --rules.",
+    ),
+]
 MaxBody = Annotated[int, typer.Option(metavar="MIB", help="Largest body.", min=1)]
 MaxPixels = Annotated[int, typer.Option(metavar="MP", help="Largest image.", min=1)]
 Queue = Annotated[int, typer.Option(metavar="MP", help="Pixels that wait or run.", min=1)]
@@ -134,6 +142,7 @@ def serve(
     trust: Trust = None,
     rules: RulesOf = None,
     mm_per_px: MmPerPx = None,
+    sites: SitesOf = None,
     max_body: MaxBody = 64,
     max_pixels: MaxPixels = 64,
     queue: Queue = 256,
@@ -174,7 +183,7 @@ def serve(
         watch=_choose_watch(store, retain, alarms, _choose_kept(keep, keep_in, keep_quota)),
     )
     announce = partial(_announce, Console(as_json=as_json, quiet=quiet))
-    choices = _add_rules(_list_choices(models, warm, how), rules or [], mm_per_px)
+    choices = _add_rules(_list_choices(models, warm, how), rules or [], mm_per_px, sites)
     serve(choices, options, access, announce=announce, log=_choose_log(quiet=quiet))
 
 
@@ -271,7 +280,10 @@ def _list_choices(
 
 
 def _add_rules(
-    choices: "list[ModelChoice]", texts: list[str], mm_per_px: float | None
+    choices: "list[ModelChoice]",
+    texts: list[str],
+    mm_per_px: float | None,
+    sites: Path | None,
 ) -> "list[ModelChoice]":
     """The models with the rules by which their class maps are judged."""
     from dataclasses import replace
@@ -280,6 +292,9 @@ def _add_rules(
 
     if mm_per_px is not None and not (texts and 0 < mm_per_px < float("inf")):
         raise ConfigError(f"--mm-per-px {mm_per_px:g}: give a number above 0, with --rules")
+    if sites is not None and not texts:
+        raise ConfigError(f"--sites {sites}: says where rules hold; give --rules too")
+    site_file = None if sites is None else str(sites.resolve())
     names = [choice.name for choice in choices]
     for text in texts:
         name, equals, file = text.partition("=")
@@ -288,7 +303,7 @@ def _add_rules(
             raise UnknownNameError("model of --rules", name, names)
         path = str(Path(text if is_of_all else file).resolve())
         choices = [
-            replace(choice, rules=path, mm_per_px=mm_per_px)
+            replace(choice, rules=path, mm_per_px=mm_per_px, sites=site_file)
             if is_of_all or choice.name == name
             else choice
             for choice in choices

@@ -6,7 +6,7 @@ where that of the dataset is.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -39,8 +39,20 @@ TITLES = {
 """What a family is called for people."""
 
 
+ENTROPY = "entropy"
+"""What a server adds too: mean and quantiles of the entropy of pixels, as a share of that of
+classes that are all as likely. Drift is told by the confidence, which falls as it rises."""
+
+OF_SERVER = (EXPECTED, ENTROPY)
+"""Families that a server adds for its rows; drift does not compare them."""
+
 Families = Mapping[str, Mapping[str, float]]
 """Numbers by name, in each family."""
+
+Levels = Mapping[str, Sequence[float]]
+"""Of each channel, the share of pixels in each of `NUM_LEVELS` equal parts of its range."""
+
+NUM_LEVELS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

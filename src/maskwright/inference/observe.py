@@ -20,7 +20,7 @@ from ..core.image import Image
 from ..core.inputspec import InputSpec
 from ..core.labels import IGNORE, LabelMap
 from ..core.logits import Axis, Logits, Neighbours
-from ..core.observation import Observation
+from ..core.observation import NUM_LEVELS, Levels, Observation
 from .outputs import PredictedImage
 
 SIDE_PX, MAP_SIDE_PX, CONFIDENCE_SIDE_PX = 256, 96, 48
@@ -28,6 +28,7 @@ BINS = 16
 RGB = ("red", "green", "blue")
 _LEVELS = 256
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_QUANTILE_NAMES = {f"quantile {share:.0%}": share for share in QUANTILES}
 
 
 def observe(item: PredictedImage, spec: InputSpec) -> Observation:
@@ -70,7 +71,7 @@ def measure_families(
     return {
         "image": _measure_image(image_hwC, valid_hw, spec),
         "classes": _measure_classes(counts_C, names),
-        "confidence": _measure_confidence(confidence_hw.ravel()),
+        "confidence": _summarize(confidence_hw.ravel()),
         "shapes": _measure_shapes(labels_hw, counts_C, names),
     }
 
@@ -87,7 +88,8 @@ def sample_shares(logits: Logits, temperature: float) -> NDArray[np.float32]:
     size_hw = logits.values_Khw.shape[1:]
     around_h, around_w = _find_sampled(logits.rows, logits.columns, logits.size_HW, size_hw)
     found_Khw = _mix(logits.values_Khw, around_h, axis=1)
-    found_Khw = _mix(found_Khw, around_w, axis=2) / np.float32(temperature)
+    found_Khw = _mix(found_Khw, around_w, axis=2)
+    found_Khw /= np.float32(temperature)
     found_Khw -= found_Khw.max(axis=0)
     np.exp(found_Khw, out=found_Khw)
     found_Khw /= found_Khw.sum(axis=0)
@@ -109,35 +111,90 @@ def _find_sampled(
 def _mix(values: NDArray[np.float32], around: Neighbours, *, axis: int) -> NDArray[np.float32]:
     """The values between two neighbours along an axis."""
     first, second, weight = around
-    found = np.take(values, first, axis)
-    weight = np.expand_dims(weight, tuple(range(1, values.ndim - axis)))
-    return np.asarray(found + weight * (np.take(values, second, axis) - found))
+    found, between = np.take(values, first, axis), np.take(values, second, axis)
+    between -= found
+    between *= np.expand_dims(weight, tuple(range(1, values.ndim - axis)))
+    found += between
+    return found
 
 
-def measure_expected(
-    shares_Khw: NDArray[np.float32], labels_HW: LabelMap, names: tuple[str, ...]
-) -> dict[str, float]:
-    """The family `expected` from the shares of classes at the pixels of `choose_pixels`.
+def select_shares(shares_Khw: NDArray[np.float32], labels_HW: LabelMap) -> NDArray[np.float32]:
+    """Those of the pixels of `choose_pixels` that hold data, (K, P), for `measure_expected`.
 
-    Every second row and column is enough: it is summed over many images.
+    Every second row and column is enough: what is measured is summed over many images.
     """
     rows, columns = choose_pixels(labels_HW.shape)
     is_valid_P = (labels_HW[rows[::2], columns[:, ::2]] != IGNORE).ravel()
-    shares_KP = shares_Khw[:, ::2, ::2].reshape(len(names), -1)
-    if not is_valid_P.all():
-        shares_KP = shares_KP[:, is_valid_P]
+    shares_KP = shares_Khw[:, ::2, ::2].reshape(len(shares_Khw), -1)
+    return shares_KP if is_valid_P.all() else shares_KP[:, is_valid_P]
+
+
+def measure_expected(
+    shares_KP: NDArray[np.float32], names: tuple[str, ...]
+) -> dict[str, float]:
+    """The family `expected` from the shares of classes of some pixels."""
     num = max(1, shares_KP.shape[1])
     best_P = shares_KP.argmax(axis=0)
-    found = {
-        "hit": np.bincount(best_P, shares_KP.max(axis=0), len(names)),
-        "truth": shares_KP.sum(axis=1),
-        "predicted": np.bincount(best_P, minlength=len(names)),
-    }
-    return {
-        f"{kind} {name}": value
-        for kind, values_K in found.items()
-        for name, value in zip(names, np.round(values_K / num, 6).tolist(), strict=True)
-    }
+    found = (
+        np.bincount(best_P, shares_KP.max(axis=0), len(names)),
+        shares_KP.sum(axis=1),
+        np.bincount(best_P, minlength=len(names)),
+    )
+    shares = np.round(np.concatenate(found) / num, 6).tolist()
+    return dict(zip(_name_expected(names), shares, strict=True))
+
+
+@lru_cache(maxsize=64)
+def _name_expected(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{kind} {name}" for kind in ("hit", "truth", "predicted") for name in names)
+
+
+def measure_entropy(shares_KP: NDArray[np.float32]) -> dict[str, float]:
+    """The family `entropy` from the shares of classes of some pixels; 0 without any.
+
+    In shares of log K, which is the entropy of K classes that are all as likely.
+    """
+    logs_KP = np.log(np.maximum(shares_KP, np.finfo(np.float32).tiny))
+    entropy_P = -np.einsum("kp,kp->p", shares_KP, logs_KP) / np.float32(math.log(len(logs_KP)))
+    return _summarize(np.clip(entropy_P, 0, 1))
+
+
+def measure_levels(image_HWC: Image, labels_HW: LabelMap, spec: InputSpec) -> Levels:
+    """The histogram of each channel, of the pixels with data, in the range of `spec`.
+
+    Photographs are from 0 to their largest value, other kinds from -3 to 3 standard deviations
+    of the input; what lies outside is in the first or the last level.
+    """
+    image_hwC = _reduce(image_HWC, MAP_SIDE_PX, cv2.INTER_NEAREST)
+    is_valid_hw = _reduce(labels_HW, MAP_SIDE_PX, cv2.INTER_NEAREST) != IGNORE
+    num_channels = image_hwC.shape[2]
+    low_C, high_C = np.zeros(num_channels), np.full(num_channels, float(spec.max_value))
+    if spec.kind != "photograph":
+        mean_C, std_C = (np.array(each[:num_channels]) for each in (spec.mean, spec.std))
+        low_C, high_C = mean_C - 3 * std_C, mean_C + 3 * std_C
+    found = {}
+    for index, name in enumerate(_name_channels(spec, num_channels)):
+        ends = float(low_C[index]), float(high_C[index])
+        if image_hwC.dtype == np.uint8:  # counted by value, then by level
+            mask_hw = is_valid_hw.view(np.uint8)
+            counts = cv2.calcHist([image_hwC], [index], mask_hw, [_LEVELS], [0, _LEVELS])
+            counts = np.bincount(_find_levels_of_bytes(ends), counts.ravel(), NUM_LEVELS)
+        else:
+            levels_P = _find_levels(image_hwC[..., index][is_valid_hw], ends)
+            counts = np.bincount(levels_P, minlength=NUM_LEVELS)
+        found[name] = np.round(counts / max(1, counts.sum()), 4).tolist()
+    return found
+
+
+@lru_cache(maxsize=64)
+def _find_levels_of_bytes(ends: tuple[float, float]) -> NDArray[np.int64]:
+    return _find_levels(np.arange(_LEVELS), ends)
+
+
+def _find_levels(values: NDArray[Any], ends: tuple[float, float]) -> NDArray[np.int64]:
+    """The level of each value among `NUM_LEVELS` equal parts between the ends."""
+    levels = (values.astype(np.float32) - ends[0]) * (NUM_LEVELS / (ends[1] - ends[0]))
+    return np.asarray(np.clip(levels, 0, NUM_LEVELS - 1), np.int64)
 
 
 def _shrink(size_HW: tuple[int, ...], side_px: int) -> tuple[int, int]:
@@ -235,14 +292,17 @@ def _measure_classes(counts_C: NDArray[np.float32], names: tuple[str, ...]) -> d
     return dict(zip(names, shares_C.tolist(), strict=True))
 
 
-def _measure_confidence(confidence_N: NDArray[np.float32]) -> dict[str, float]:
+def _summarize(values_N: NDArray[np.float32]) -> dict[str, float]:
     """Mean and quantiles; 0 where no pixel holds data."""
-    if not len(confidence_N):
-        confidence_N = np.zeros(1, np.float32)
-    places = np.array(QUANTILES) * (len(confidence_N) - 1)
-    quantiles = np.interp(places, np.arange(len(confidence_N)), np.sort(confidence_N)).tolist()
-    named = {f"quantile {q:.0%}": v for q, v in zip(QUANTILES, quantiles, strict=True)}
-    return {"mean": float(confidence_N.mean()), **named}
+    if not len(values_N):
+        values_N = np.zeros(1, np.float32)
+    sorted_N = np.sort(values_N)
+    found = {"mean": float(values_N.mean())}
+    for name, share in _QUANTILE_NAMES.items():
+        index, between = divmod(share * (len(values_N) - 1), 1.0)
+        low, high = (float(sorted_N[k]) for k in (int(index), math.ceil(index + between)))
+        found[name] = low + between * (high - low)
+    return found
 
 
 def _measure_shapes(

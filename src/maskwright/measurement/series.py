@@ -4,7 +4,7 @@ All errors that can be found without the pixels of the series are raised here: a
 maps without a partner, a limit in mm where the size of a pixel is not known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from .rules.rules import (
     OF_REGIONS,
     OF_THIN,
     Rule,
+    WantedFigure,
+    read_figures,
     read_rules,
     read_zones,
     split_pair,
@@ -150,7 +152,10 @@ def open_series(maps: Path, options: MeasureOptions, progress: Progress) -> MapS
         rois.require_fit(scales.epsg, in_degrees=scales.in_degrees)
     rules = () if options.rules is None else read_rules(options.rules, after.spec, scales.unit)
     _require_inputs(rules, options)
-    require_rois(rules, rois, where=str(options.rules))
+    figures = (
+        () if options.rules is None else read_figures(options.rules, after.spec, scales.unit)
+    )
+    require_rois((*rules, *figures), rois, where=str(options.rules))
     return MapSeries(
         maps=after,
         before=before,
@@ -158,7 +163,7 @@ def open_series(maps: Path, options: MeasureOptions, progress: Progress) -> MapS
         scales=scales,
         rois=rois,
         rules=rules,
-        plan=make_plan(options, after.spec, rules),
+        plan=make_plan(options, after.spec, (*rules, *figures)),
         resampled=resampled,
     )
 
@@ -230,7 +235,7 @@ def _require_inputs(rules: tuple[Rule, ...], options: MeasureOptions) -> None:
             )
 
 
-def require_rois(rules: tuple[Rule, ...], rois: Rois | None, *, where: str) -> None:
+def require_rois(rules: Sequence[WantedFigure], rois: Rois | None, *, where: str) -> None:
     """Refuse rules whose region of interest is not known.
 
     Raises:
@@ -251,7 +256,9 @@ def require_rois(rules: tuple[Rule, ...], rois: Rois | None, *, where: str) -> N
             )
 
 
-def make_plan(options: MeasureOptions, spec: LabelSpec, rules: tuple[Rule, ...]) -> MeasurePlan:
+def make_plan(
+    options: MeasureOptions, spec: LabelSpec, rules: Sequence[WantedFigure]
+) -> MeasurePlan:
     """Plan what the options name and what the rules need."""
     # a name may hold a comma, which the command line cannot tell from that between two names
     named = [split_pair(f"{a},{b}", spec) or (a, b) for a, b in options.gaps]
@@ -274,5 +281,5 @@ def _indices(names: tuple[str, ...], spec: LabelSpec) -> list[int]:
     return [spec.index(name) for name in names]
 
 
-def _list_limited_classes(rules: tuple[Rule, ...], measures: frozenset[str]) -> list[int]:
+def _list_limited_classes(rules: Sequence[WantedFigure], measures: frozenset[str]) -> list[int]:
     return [rule.classes[0] for rule in rules if rule.measure in measures]

@@ -85,7 +85,9 @@ def _draw_blocks(
 
 
 def _measure_spread(groups: Rows, axis: int = 0) -> Rows:
-    """Standard deviations; infinite where only rounding makes rows differ."""
+    """Standard deviations; infinite where only rounding makes rows differ, or there is one."""
+    if groups.shape[axis] < 2:
+        return np.full(np.delete(groups.shape, axis), np.inf)
     spread = groups.std(axis=axis, ddof=1)
     rounding = 1e-9 * np.maximum(1.0, np.abs(groups).max(axis=axis))
     return np.asarray(np.where(spread > rounding, spread, np.inf))

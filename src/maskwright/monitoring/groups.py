@@ -75,6 +75,22 @@ class Observed:
         }
         return cls(tuple(sources), names, values, tuple(models))
 
+    def select(self, families: Iterable[str]) -> "Observed":
+        """Some of the families, in the order given.
+
+        Raises:
+            DataError: None is given.
+        """
+        chosen = tuple(families)
+        if not chosen:
+            raise DataError("the images have no numbers that the reference has too")
+        return Observed(
+            self.sources,
+            {family: self.names[family] for family in chosen},
+            {family: self.values[family] for family in chosen},
+            self.models,
+        )
+
     def __len__(self) -> int:
         return len(self.sources)
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import IO, NamedTuple, Self
 
-from ..core.observation import Families
+from ..core.observation import Families, Levels
 from ..core.versioned import Document
 
 _LENGTHS = struct.Struct("<IQ")
@@ -48,10 +48,11 @@ class Task:
 
     `suffix` is the ending of an image file of its kind, or `RAW` with `shape_HWC` and `dtype`;
     `num_px` are its pixels by its head.
-    `name` stands for the image in messages. `form` is the form of the answer, `order` that of
-    run lengths. `tile` and `refine` are None where the model decides. With `observe` the
-    outcome has the numbers of an Observation, and its class map where its uncertainty is
-    `map_above` or more. `map_bytes` at the end of the body are a class map, see `SCORE`.
+    `name` stands for the image in messages, `source` is its camera or site. `form` is the form
+    of the answer, `order` that of run lengths. `tile` and `refine` are None where the model
+    decides. With `observe` the outcome has the numbers of an Observation, and its class map
+    where its uncertainty is `map_above` or more. `map_bytes` at the end of the body are a class
+    map, see `SCORE`.
     """
 
     id: int
@@ -69,6 +70,7 @@ class Task:
     observe: bool = False
     map_above: float | None = None
     map_bytes: int = 0
+    source: str = ""
 
     def of_image(
         self, suffix: str, num_px: int, name: str, shape_HWC: tuple[int, ...] = ()
@@ -92,7 +94,8 @@ class Outcome:
 
     `status` is that of HTTP. `seconds` are those of each stage, `batch` the images that the
     engine ran at once, and `release` why they were run; 0 and "" where no batch was run.
-    `families` are the numbers of its Observation, and `class_map` (PNG) and `view` (a small
+    `families` are the numbers of its Observation, `levels` the histograms of its channels,
+    `figures` what the rules of the server measure, and `class_map` (PNG) and `view` (a small
     JPEG with the colours of the classes) are for the server, where the task asks for them.
     """
 
@@ -107,6 +110,8 @@ class Outcome:
     release: str = ""
     verdict: tuple[str, ...] | None = None
     families: Families | None = None
+    levels: Levels = field(default_factory=dict)
+    figures: Mapping[str, float | None] = field(default_factory=dict)
     class_map: bytes = b""
     view: bytes = b""
     body: bytes = b""

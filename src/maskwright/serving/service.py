@@ -75,6 +75,7 @@ class Service:
             ServingError: The status that the process of the model gives, 413 for too many
                 pixels, 429 or 503 where there is too much work, 504 past the deadline.
         """
+        task = replace(task, source=origin.source)
         if self.watch is not None:
             task = self.watch.prepare(task)
         began_s = time.monotonic()

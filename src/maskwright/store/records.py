@@ -4,14 +4,16 @@ The first images of a Bundle are its reference, with which later ones are compar
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
-from ..core.observation import Families
+from ..core.observation import Families, Levels
 from . import tables
+
+Figures = Mapping[str, float | None]
 
 TruthCounts = Sequence[Sequence[int]]
 """The counts of an image against its truth: rows are truth."""
@@ -23,8 +25,11 @@ class Record:
 
     `model` and `version` are its name on the server, `bundle` the id. `seconds` are those of
     the whole request, `engine_s` of the engine alone. `uncertainty` is 1 - mean confidence.
-    `families` are the numbers of its Observation. `image` is the name of its kept files, ""
-    where none are kept. `score` are the counts against its truth, None before that has come.
+    `families` are the numbers of its Observation, and `levels` the histograms of its channels.
+    `figures` are what the rules of the server measure in its class map, by name; None where a
+    figure is not known. `lot` is the batch that the image belongs to. `image` is the name of
+    its kept files, "" where none are kept. `score` are the counts against its truth, None
+    before that has come.
     """
 
     at: float
@@ -38,6 +43,9 @@ class Record:
     num_px: int
     uncertainty: float
     families: Families
+    levels: Levels = field(default_factory=dict)
+    figures: Figures = field(default_factory=dict)
+    lot: str = ""
     image: str = ""
     is_reference: bool = False
     score: TruthCounts | None = None
@@ -61,6 +69,18 @@ class RecordFilter:
     reference: bool | None = None
     scored: bool | None = None
     kept: bool = False
+
+
+class FigureRow(NamedTuple):
+    """What control charts need of a record."""
+
+    n: int
+    at: float
+    key: str
+    source: str
+    lot: str
+    model: str
+    figures: Figures
 
 
 EVERY = RecordFilter()
@@ -87,6 +107,36 @@ def read_records(connection: Connection, chosen: RecordFilter = EVERY) -> Iterat
     while page := list_records(connection, chosen, oldest=_PAGE):
         yield from page
         chosen = replace(chosen, after=page[-1].n)
+
+
+def find_newest(connection: Connection, chosen: RecordFilter = EVERY) -> Record:
+    """The record that came last, of one or more."""
+    query = _choose(select(tables.record), chosen).order_by(tables.record.c.n.desc()).limit(1)
+    return _to_record(connection.execute(query).one())
+
+
+def list_figures(
+    connection: Connection,
+    chosen: RecordFilter = EVERY,
+    *,
+    oldest: int | None = None,
+    newest: int | None = None,
+) -> list[FigureRow]:
+    """What was measured in the class maps of records, in the order in which they came.
+
+    So many of the oldest or of the newest, where given.
+    """
+    c = tables.record.c
+    query = select(c.n, c.at, c.key, c.source, c.lot, c.model, c.figures)
+    query = _choose(query, chosen).where(c.figures.is_not(None))
+    if newest is not None:
+        found = connection.execute(query.order_by(c.n.desc()).limit(newest)).all()[::-1]
+    else:
+        found = connection.execute(query.order_by(c.n).limit(oldest)).all()
+    return [
+        FigureRow(r.n, r.at, r.key, r.source, r.lot or "", r.model, json.loads(r.figures))
+        for r in found
+    ]
 
 
 def list_uncertain(
@@ -202,16 +252,26 @@ def _choose(query: Select[Any], chosen: RecordFilter) -> Select[Any]:
 def _to_row(record: Record) -> dict[str, object]:
     """The columns of a new row; the database gives its number."""
     values = asdict(record) | {
-        "families": json.dumps(record.families, allow_nan=False, separators=(",", ":")),
+        "families": _write_json(record.families),
+        "levels": _write_json(record.levels),
+        "figures": _write_json(record.figures),
         "score": None if record.score is None else json.dumps(record.score),
     }
     del values["n"]
     return values
 
 
+def _write_json(document: Mapping[str, object]) -> str | None:
+    """NULL for nothing, as in rows of before the column."""
+    return json.dumps(document, allow_nan=False, separators=(",", ":")) if document else None
+
+
 def _to_record(row: Row[Any]) -> Record:
     values = {
         "families": json.loads(row.families),
+        "levels": json.loads(row.levels or "{}"),
+        "figures": json.loads(row.figures or "{}"),
+        "lot": row.lot or "",
         "score": None if row.score is None else json.loads(row.score),
     }
     return Record(**{**row._mapping, **values})

@@ -190,10 +190,15 @@ record = Table(
     Column("image", String(200), nullable=False),
     Column("is_reference", Boolean, nullable=False),
     Column("score", Text),
+    Column("lot", String(100)),
+    Column("levels", Text),
+    Column("figures", Text),
     Index("record_of_bundle", "bundle", "is_reference", "at"),
 )
 """One predicted image of a server: numbers, and no pixel. `image` is the name of its
-files where they are kept, and `score` the counts against its truth where that has come."""
+files where they are kept, and `score` the counts against its truth where that has come.
+`levels` are the histograms of its channels, and `figures` what the rules of the server measure
+in its class map, both in JSON; a row of before version 4 has neither and no `lot`."""
 
 window = Table(
     "window",

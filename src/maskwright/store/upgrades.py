@@ -8,12 +8,12 @@ are released.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Column, Connection, Float, Integer, String, Text
+from sqlalchemy import Column, Connection, Float, Integer, String, Text, inspect
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
 
-VERSION = 3
+VERSION = 4
 """Of the tables; a store of a newer version is refused."""
 
 
@@ -49,5 +49,17 @@ def _add_copies(operations: "Operations") -> None:
     operations.create_index("ix_item_source_id", "item", ["source_id"])
 
 
-_STEPS: Mapping[int, Callable[["Operations"], None]] = {1: _add_users, 2: _add_copies}
+def _add_figures(operations: "Operations") -> None:
+    """From version 3 to 4; a store of before 3 may have no records yet."""
+    if not inspect(operations.get_bind()).has_table("record"):
+        return
+    for column in (Column("lot", String(100)), Column("levels", Text), Column("figures", Text)):
+        operations.add_column("record", column)
+
+
+_STEPS: Mapping[int, Callable[["Operations"], None]] = {
+    1: _add_users,
+    2: _add_copies,
+    3: _add_figures,
+}
 """By the version from which a step leads to the next."""

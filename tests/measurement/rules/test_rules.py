@@ -68,6 +68,7 @@ def test_figures_are_converted_to_the_unit_of_the_rule(file, limit, map_unit, fa
 def test_a_rule_is_broken_when_its_comparison_holds(comparison, limit, value):
     rule = Rule(
         name="x",
+        title="x",
         measure="area",
         classes=(0,),
         comparison=comparison,
@@ -115,7 +116,7 @@ def test_a_real_unit_needs_a_scale(file):
     [
         ("rules: [{fial: road < 20 %}]", "unknown key 'rules.0.fial'; did you mean 'fail'"),
         ("rule: []", "unknown key 'rule'; did you mean 'rules'"),
-        ("rules: []", "rules: List should have at least 1 item"),
+        ("rules: []", "give rules, or figures that are measured"),
         ("rules: [{fail: 3}]", "rules.0.fail: expected a text, got 3; put it in quotes, '3'"),
         (
             "rules: [{fail: road < 20 %}, {fail: road < 20 %}]",
@@ -128,7 +129,7 @@ def test_a_real_unit_needs_a_scale(file):
         ("rules: [", "not valid YAML"),
         ("version: 2\nrules: [{fail: road < 20 %}]", r"version 2.*reads up to 1"),
         ("[road]", "not a rules.yaml; expected an object of keys"),
-        ("", "the key 'rules' is missing"),
+        ("", "give rules, or figures that are measured without a limit"),
     ],
 )
 def test_a_wrong_file_is_refused(file, text, message):

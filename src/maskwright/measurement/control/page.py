@@ -16,8 +16,8 @@ from .series import Series
 _LAYOUTS = (Layout("large", 1040, longest=0), Layout("small", 380, longest=0))
 _BLUE = (40, 90, 160)
 _MOST_SIGNALS = 20
-_STYLE = ".signal{fill:#c0392b}.axis.limit{font-weight:600}"
-_LONGEST_KEYS = {"large": 34, "small": 13}
+STYLE = ".signal{fill:#c0392b}"
+_LONGEST_KEYS, _LONGEST = {"large": 34, "small": 13}, 22
 
 
 def render_charts(
@@ -30,7 +30,7 @@ def render_charts(
         )
         for group, (series, chart) in charts.items()
     ]
-    return render_page(f"Control charts of {figure}", subtitle, sections, style=_STYLE)
+    return render_page(f"Control charts of {figure}", subtitle, sections, style=STYLE)
 
 
 def _describe(chart: ControlChart) -> str:
@@ -48,10 +48,11 @@ def _render(figure: str, group: str, series: Series, chart: ControlChart) -> Ite
     of_values = [signal.index for signal in chart.signals if signal.rule != RANGE_RULE]
     of_ranges = [signal.index for signal in chart.signals if signal.rule == RANGE_RULE]
     levels = (*chart.limits, chart.center)
-    yield _draw(name, chart.values_N, levels, of_values, series.keys)
+    yield draw_points(name, chart.values_N, levels, of_values, series.keys)
     yield "<p>Moving ranges: differences of neighbouring values.</p>"
     ranges = (0.0, chart.range_limit, chart.mean_range)
-    yield _draw(f"moving range of {name}", chart.ranges_N, ranges, of_ranges, series.keys)
+    of = f"moving range of {name}"
+    yield draw_points(of, chart.ranges_N, ranges, of_ranges, series.keys)
     if chart.signals:
         rows = [
             (
@@ -66,16 +67,25 @@ def _render(figure: str, group: str, series: Series, chart: ControlChart) -> Ite
         yield f"<p>The first {_MOST_SIGNALS} of {len(chart.signals)}.</p>"
 
 
-def _draw(
+def _write(level: float) -> str:
+    return f"{level:,.0f}" if abs(level) >= 1000 else f"{level:.3g}"
+
+
+def draw_points(
     title: str,
     values_N: NDArray[np.float64],
     levels: Sequence[float],
     marked: Sequence[int],
     keys: Sequence[str],
+    *,
+    layouts: Sequence[Layout] = _LAYOUTS,
 ) -> str:
-    """One chart for wide and one for narrow windows."""
-    known_N = values_N[~np.isnan(values_N)]
-    low, high = min(known_N.min(), *levels), max(known_N.max(), *levels)
+    """Draw values in their order, once in each layout; lines across are at `levels`.
+
+    Values are NaN where there is none. Those at the indices `marked` have a dot with their key.
+    """
+    known = values_N[~np.isnan(values_N)].tolist()
+    low, high = min([*known, *levels]), max([*known, *levels])
     margin = 0.05 * (high - low) or 1.0
     low, span = low - margin, high - low + 2 * margin
     last = max(1, len(values_N) - 1)
@@ -86,12 +96,12 @@ def _draw(
     ]
     line = DrawnLine("", _BLUE, [points], 0)
     charts = []
-    for layout in _LAYOUTS:
+    for layout in layouts:
         frame = Frame.make(layout, [line])
         axes = "".join(
-            frame.draw_level((level - low) / span, f"{level:.3g}") for level in levels
+            frame.draw_level((level - low) / span, _write(level)) for level in levels
         )
-        longest = _LONGEST_KEYS[layout.kind]
+        longest = _LONGEST_KEYS.get(layout.kind, _LONGEST)
         axes += frame.draw_tick(0, shorten_name(keys[0], longest), "start")
         axes += frame.draw_tick(1, shorten_name(keys[-1], longest), "end")
         circles = "".join(

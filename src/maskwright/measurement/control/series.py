@@ -53,7 +53,7 @@ def read_series(
         key, text = row[_IMAGE], row.get(figure, "")
         if not text:
             continue
-        values = found.setdefault(_find_group(row, by), {})
+        values = found.setdefault(find_group(row, by), {})
         if key in values:
             raise DataError(
                 f"{table}: line {number}: {key} has several rows; choose one with --where, "
@@ -81,7 +81,12 @@ def parse_where(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _find_group(row: Mapping[str, str], by: str | None) -> str:
+def find_group(row: Mapping[str, str], by: str | None) -> str:
+    """The value of a column, or what a regular expression matches in the key of the image.
+
+    Raises:
+        ConfigError: `by` is no column, and no expression that matches.
+    """
     if by is None:
         return ""
     if by in row:

@@ -64,7 +64,7 @@ class RuleWatch:
         Raises:
             DataError: A zone lies outside of the frame.
         """
-        verdicts = self.judge.judge(one.frame.key, one.labels_HW)
+        verdicts = self.judge.judge(one.frame.key, one.labels_HW).verdicts
         for verdict, tracker in zip(verdicts, self.trackers, strict=True):
             yield from tracker.update(one, self._describe(verdict, one), away_s=away_s)
 

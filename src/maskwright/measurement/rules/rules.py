@@ -1,10 +1,15 @@
 """Read rules.yaml: limits of figures, each written as the condition under which an image fails.
 
+`figures` are measured without a limit, for control charts.
+
     rules:
       - fail: scratch area > 2 mm2
       - {name: too near the kerb, fail: "pedestrian, kerb gap < 0.3 m"}
       - {fail: road < 20 %, roi: crossing}
       - {fail: car area > 1 %, roi: shoulder, for: 5s, clear: 3s}
+    figures:
+      - crack length mm
+      - {figure: weed %, roi: shoulder}
     zones:
       shoulder: {share: [[0.7, 0.5], [1, 0.5], [1, 1], [0.8, 1]]}
 
@@ -20,7 +25,7 @@ a limit must be broken until an event begins, and kept until it ends.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -65,6 +70,9 @@ _LIMIT = re.compile(
     r"\s*(?P<unit>%|[a-z]+2?)?\s*",
     re.IGNORECASE,
 )
+_FIGURE = re.compile(
+    r"\s*(?P<subject>\S.*?)(?:\s*(?P<unit>%|(?<=\s)(?:px2?|[cmk]?m2?|ha)))?\s*"
+)
 
 
 class RuleEntry(StrictModel):
@@ -75,6 +83,14 @@ class RuleEntry(StrictModel):
     roi: str | None = None
     for_: str | None = Field(default=None, alias="for")
     clear: str | None = None
+
+
+class FigureEntry(StrictModel):
+    """One figure that is measured without a limit."""
+
+    figure: str
+    name: str | None = None
+    roi: str | None = None
 
 
 class ZoneEntry(StrictModel):
@@ -94,31 +110,61 @@ class ZoneEntry(StrictModel):
             raise ValueError("shares of the frame are from 0 to 1; pixels are given as 'px'")
         return self
 
+    def to_roi(self, name: str) -> Roi:
+        """The polygon as a region of interest."""
+        return Roi(
+            name=name,
+            polygons=((np.array(self.px or self.share, np.float64),),),
+            unit="share" if self.px is None else "px",
+        )
+
 
 class RulesFile(StrictModel):
     """The content of rules.yaml."""
 
-    rules: list[RuleEntry] = Field(min_length=1)
+    rules: list[RuleEntry] = Field(default_factory=list)
+    figures: list[FigureEntry | str] = Field(default_factory=list)
     zones: dict[str, ZoneEntry] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _require_something(self) -> Self:
+        if not self.rules and not self.figures:
+            raise ValueError("give rules, or figures that are measured without a limit")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One limit: an image fails where `measure` of `classes` compares to `limit` as stated.
+class WantedFigure:
+    """`measure` of `classes` in `unit`; figures of a map times `factor` are in `unit`.
 
-    `comparison` is <, <=, > or >=. `limit` is in `unit`; figures in the unit of the maps times
-    `factor` are in `unit` too. `roi` is the region of interest that is judged. In a stream, an
-    event begins when the rule is broken for `for_s` and ends when it is kept for `clear_s`.
+    `roi` is the region of interest in which it is measured. `title` names the figure, also
+    where it is that of a rule with another name.
     """
 
     name: str
+    title: str
     measure: str
     classes: tuple[int, ...]
-    comparison: str
-    limit: float
     unit: str
     factor: float
     roi: str | None = None
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is in percent."""
+        return self.unit == _PERCENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(WantedFigure):
+    """One limit: an image fails where the figure compares to `limit`, in `unit`, as stated.
+
+    `comparison` is <, <=, > or >=. In a stream, an event begins when the rule is broken for
+    `for_s` and ends when it is kept for `clear_s`.
+    """
+
+    comparison: str
+    limit: float
     for_s: float = 0.0
     clear_s: float = 0.0
 
@@ -139,11 +185,6 @@ class Rule:
         return ">" in self.comparison
 
     @property
-    def is_share(self) -> bool:
-        """Whether the limit is in percent."""
-        return self.unit == _PERCENT
-
-    @property
     def text(self) -> str:
         """Comparison, limit and unit: "> 2 mm2"."""
         return f"{self.comparison} {self.limit:g} {self.unit}".rstrip()
@@ -159,25 +200,29 @@ def read_rules(path: Path, spec: LabelSpec, map_unit: str) -> tuple[Rule, ...]:
     """
     entries = _read_file(path).rules
     rules = tuple(_parse_rule(entry, spec, map_unit, f"{path}: ") for entry in entries)
-    names = [rule.name for rule in rules]
+    _require_names(path, "rules", [rule.name for rule in rules])
+    return rules
+
+
+def read_figures(path: Path, spec: LabelSpec, map_unit: str) -> tuple[WantedFigure, ...]:
+    """Read the figures that are measured without a limit; raises as `read_rules`."""
+    entries = _read_file(path).figures
+    figures = tuple(_parse_figure(entry, spec, map_unit, f"{path}: ") for entry in entries)
+    _require_names(path, "figures", [figure.title for figure in figures])
+    return figures
+
+
+def _require_names(path: Path, what: str, names: Sequence[str]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ConfigError(
-            f"{path}: two rules have the name {repeated[0]!r}; give each its own name"
+            f"{path}: two {what} have the name {repeated[0]!r}; give each its own name"
         )
-    return rules
 
 
 def read_zones(path: Path) -> tuple[Roi, ...]:
     """Read the zones of rules.yaml; raises as `read_rules`."""
-    return tuple(
-        Roi(
-            name=name,
-            polygons=((np.array(zone.px or zone.share, np.float64),),),
-            unit="share" if zone.px is None else "px",
-        )
-        for name, zone in _read_file(path).zones.items()
-    )
+    return tuple(zone.to_roi(name) for name, zone in _read_file(path).zones.items())
 
 
 def _read_file(path: Path) -> RulesFile:
@@ -196,6 +241,7 @@ def _parse_rule(entry: RuleEntry, spec: LabelSpec, map_unit: str, where: str) ->
     unit = match["unit"] or ""
     return Rule(
         name=entry.name or entry.fail,
+        title=_name_figure(match["subject"], unit, entry.roi),
         measure=measure,
         classes=classes,
         comparison=match["comparison"],
@@ -206,6 +252,34 @@ def _parse_rule(entry: RuleEntry, spec: LabelSpec, map_unit: str, where: str) ->
         for_s=budget_seconds(entry.for_, option=f"{where}for:") or 0.0,
         clear_s=budget_seconds(entry.clear, option=f"{where}clear:") or 0.0,
     )
+
+
+def _parse_figure(
+    entry: FigureEntry | str, spec: LabelSpec, map_unit: str, where: str
+) -> WantedFigure:
+    if isinstance(entry, str):
+        entry = FigureEntry(figure=entry)
+    where = f"{where}figures: {entry.figure!r}: "
+    match = _FIGURE.fullmatch(entry.figure)
+    if match is None:
+        raise ConfigError(f"{where}not CLASS MEASURE UNIT, such as 'crack length mm'")
+    measure, classes = _parse_subject(match["subject"], spec, where)
+    unit = match["unit"] or ""
+    title = entry.name or _name_figure(match["subject"], unit, entry.roi)
+    return WantedFigure(
+        name=title,
+        title=title,
+        measure=measure,
+        classes=classes,
+        unit=unit,
+        factor=_find_factor(measure, unit, map_unit, where),
+        roi=entry.roi,
+    )
+
+
+def _name_figure(subject: str, unit: str, roi: str | None) -> str:
+    words = [*subject.split(), unit, *(("in", roi) if roi else ())]
+    return " ".join(filter(None, words))
 
 
 def _parse_subject(text: str, spec: LabelSpec, where: str) -> tuple[str, tuple[int, ...]]:

@@ -18,7 +18,7 @@ from ..figures.change import ClassChange
 from ..figures.coverage import WHOLE, Coverage
 from ..figures.figures import Figures
 from ..figures.finite import finite_or_none
-from .rules import Rule
+from .rules import Rule, WantedFigure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,30 +67,45 @@ def judge(
         )
 
 
+def measure_figures(
+    figures: Figures, wanted: Sequence[WantedFigure], spec: LabelSpec
+) -> dict[str, float | None]:
+    """The figures of an image by title, in their units; None where unknown or infinite."""
+    found = {}
+    for one in wanted:
+        coverage = figures.coverage.get(one.roi or WHOLE)
+        if coverage is None:
+            continue
+        inside = figures if one.roi is None else figures.rois.get(one.roi, figures)
+        value, _ = _find_value(one, inside, coverage, spec)
+        found[one.title] = None if value is None else finite_or_none(value)
+    return found
+
+
 def _find_value(
-    rule: Rule, figures: Figures, coverage: Coverage, spec: LabelSpec
+    wanted: WantedFigure, figures: Figures, coverage: Coverage, spec: LabelSpec
 ) -> tuple[float | None, str]:
     """Find the figure in the unit of the rule, None where nothing is known, and a note."""
     if coverage.labelled_px == 0:
         return None, "nothing is labelled here"
-    if rule.measure == "gap":
-        return _find_gap(rule, figures, spec)
-    if rule.measure in ("gained", "lost"):
-        return _find_change(rule, figures.change)
-    absent = coverage.pixels_C[rule.classes[0]] == 0
-    note = f"{spec.names[rule.classes[0]]} is absent" if absent else ""
-    if rule.is_share:
-        return float(coverage.percent[rule.classes[0]]), note
-    return rule.factor * _find_size(rule, figures, coverage), note
+    if wanted.measure == "gap":
+        return _find_gap(wanted, figures, spec)
+    if wanted.measure in ("gained", "lost"):
+        return _find_change(wanted, figures.change)
+    absent = coverage.pixels_C[wanted.classes[0]] == 0
+    note = f"{spec.names[wanted.classes[0]]} is absent" if absent else ""
+    if wanted.is_share:
+        return float(coverage.percent[wanted.classes[0]]), note
+    return wanted.factor * _find_size(wanted, figures, coverage), note
 
 
-def _find_size(rule: Rule, figures: Figures, coverage: Coverage) -> float:
-    index = rule.classes[0]
-    if rule.measure == "area":
+def _find_size(wanted: WantedFigure, figures: Figures, coverage: Coverage) -> float:
+    index = wanted.classes[0]
+    if wanted.measure == "area":
         return float(coverage.area_C[index])
-    if rule.measure == "regions":
+    if wanted.measure == "regions":
         return len(figures.regions[index])
-    if rule.measure == "largest region":
+    if wanted.measure == "largest region":
         return max((region.area for region in figures.regions[index]), default=0.0)
     thin = figures.thin[index]
     sizes = {
@@ -98,14 +113,14 @@ def _find_size(rule: Rule, figures: Figures, coverage: Coverage) -> float:
         "mean width": thin.mean_width,
         "max width": thin.max_width,
     }
-    return sizes[rule.measure] if thin.length else 0.0
+    return sizes[wanted.measure] if thin.length else 0.0
 
 
-def _find_gap(rule: Rule, figures: Figures, spec: LabelSpec) -> tuple[float, str]:
-    first, second = rule.classes
+def _find_gap(wanted: WantedFigure, figures: Figures, spec: LabelSpec) -> tuple[float, str]:
+    first, second = wanted.classes
     gap = figures.gaps[first, second]
     if gap is not None:
-        return rule.factor * gap.distance, "they touch" if gap.touches else ""
+        return wanted.factor * gap.distance, "they touch" if gap.touches else ""
     if first == second:
         return math.inf, f"no gap: there are no two regions of {spec.names[first]}"
     pixels_C = figures.coverage[WHOLE].pixels_C
@@ -113,9 +128,9 @@ def _find_gap(rule: Rule, figures: Figures, spec: LabelSpec) -> tuple[float, str
     return math.inf, f"no gap: there is {', '.join(absent) or 'no region large enough'}"
 
 
-def _find_change(rule: Rule, change: ClassChange | None) -> tuple[float | None, str]:
+def _find_change(wanted: WantedFigure, change: ClassChange | None) -> tuple[float | None, str]:
     if change is None or not change.total:
         return None, "nothing is labelled at both dates"
-    area_C = change.gained if rule.measure == "gained" else change.lost
-    area = float(area_C[rule.classes[0]])
-    return (100 * area / change.total if rule.is_share else rule.factor * area), ""
+    area_C = change.gained if wanted.measure == "gained" else change.lost
+    area = float(area_C[wanted.classes[0]])
+    return (100 * area / change.total if wanted.is_share else wanted.factor * area), ""

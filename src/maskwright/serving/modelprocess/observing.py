@@ -1,6 +1,6 @@
 """What a server learns from one prediction: its numbers, and its class map where it is kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import cv2
@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from ...core.decision import Decision
 from ...core.inputspec import InputSpec
 from ...core.logits import Logits
-from ...core.observation import EXPECTED, Families, measure_uncertainty
+from ...core.observation import ENTROPY, EXPECTED, Families, Levels, measure_uncertainty
 from ...inference.observe import (
     choose_pixels,
+    measure_entropy,
     measure_expected,
     measure_families,
+    measure_levels,
     sample_shares,
+    select_shares,
 )
 from ...inference.prediction import Prediction
 from ...pages.pictures import encode_indexed_png, encode_jpeg
@@ -45,24 +48,45 @@ class Sampled:
         return cls(decision.confidence_HW[chosen], shares_Khw)
 
 
-def observe_prediction(prediction: Prediction, sampled: Sampled, spec: InputSpec) -> Families:
-    """The numbers that `predict --write observations` writes, and those that are expected."""
-    labels_HW, names = prediction.labels_HW, prediction.labels.names
-    families = measure_families(
-        prediction.image_HWC, labels_HW, sampled.confidence_hw, spec, names
-    )
-    return families | {EXPECTED: measure_expected(sampled.shares_Khw, labels_HW, names)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """What is noted of one prediction, by the names that an Outcome has for it."""
+
+    families: Families | None = None
+    levels: Levels = field(default_factory=dict)
+    class_map: bytes = b""
+    view: bytes = b""
 
 
-def draw_kept(
-    prediction: Prediction, families: Families, above: float | None
-) -> tuple[bytes, bytes]:
-    """The class map as a PNG and a small picture as a JPEG, where the image is to be kept.
+NOTHING = Noted()
 
-    Both are empty where `above` is None or the uncertainty is below it.
+
+def note_prediction(
+    prediction: Prediction, sampled: Sampled, spec: InputSpec, map_above: float | None
+) -> Noted:
+    """The numbers that `predict --write observations` writes, and those of a server.
+
+    With the class map where the uncertainty is `map_above` or more.
     """
-    if above is None or measure_uncertainty(families) < above:
-        return b"", b""
+    image_HWC, labels_HW, names = (
+        prediction.image_HWC,
+        prediction.labels_HW,
+        prediction.labels.names,
+    )
+    shares_KP = select_shares(sampled.shares_Khw, labels_HW)
+    families = measure_families(image_HWC, labels_HW, sampled.confidence_hw, spec, names) | {
+        EXPECTED: measure_expected(shares_KP, names),
+        ENTROPY: measure_entropy(shares_KP),
+    }
+    class_map, view = b"", b""
+    if map_above is not None and measure_uncertainty(families) >= map_above:
+        class_map, view = _draw(prediction)
+    levels = measure_levels(image_HWC, labels_HW, spec)
+    return Noted(families=families, levels=levels, class_map=class_map, view=view)
+
+
+def _draw(prediction: Prediction) -> tuple[bytes, bytes]:
+    """The class map as a PNG, and a small picture as a JPEG."""
     class_map = encode_indexed_png(prediction.labels_HW, prediction.labels.palette)
     overlay_HW3 = prediction.overlay()
     ratio = min(1.0, VIEW_PX / max(overlay_HW3.shape[:2]))

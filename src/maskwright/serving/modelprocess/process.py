@@ -28,8 +28,8 @@ from ...inference.opening import open_ensemble
 from ...inference.parity import verify
 from ...inference.predictor import Predictor
 from ...inference.tiling import Tiling
-from ...measurement.mapjudge import MapJudge, make_scale
-from ...measurement.series import open_rois
+from ...measurement.mapjudge import SiteJudges
+from ...measurement.rules.sites import NO_SITES, read_sites
 from ..messages import Message, Outcome, Task, read_message, write_message
 from .session import Session, describe_facts
 from .warmup import warm_up
@@ -45,7 +45,8 @@ _MOST_BATCH = 8
 class ModelChoice:
     """Which model a process opens and how; `warm` are sizes H, W that it runs first.
 
-    `rules` is a rules.yaml by which class maps are judged, with `mm_per_px` for limits in mm.
+    `rules` is a rules.yaml by which class maps are judged, with `mm_per_px` for limits in mm;
+    `sites` is a sites.yaml with what differs between cameras.
     """
 
     path: str
@@ -60,6 +61,7 @@ class ModelChoice:
     max_wait_s: float = 0.005
     rules: str | None = None
     mm_per_px: float | None = None
+    sites: str | None = None
 
     def to_json(self) -> str:
         """One line, which the process is given."""
@@ -153,28 +155,28 @@ def open_session(choice: ModelChoice) -> Session:
         warm=warm_up(model, choice.warm),
         precision=choice.precision,
         max_wait_s=choice.max_wait_s,
-        judge=_open_judge(choice, model.card.labels),
+        judges=_open_judges(choice, model.card.labels),
     )
 
 
-def _open_judge(choice: ModelChoice, spec: LabelSpec) -> MapJudge | None:
+def _open_judges(choice: ModelChoice, spec: LabelSpec) -> SiteJudges | None:
     """What judges class maps; None without rules.
 
     Raises:
-        DataError, ConfigError: As `MapJudge.open`; a rule needs the times of a stream.
+        DataError, ConfigError: As `SiteJudges.open`; a rule needs the times of a stream.
     """
     if choice.rules is None:
         return None
     path = Path(choice.rules)
-    scale, rois = make_scale(choice.mm_per_px), open_rois(None, path)
-    judge = MapJudge.open(path, spec, scale, rois=rois)
-    timed = [rule.name for rule in judge.rules if rule.for_s or rule.clear_s]
+    sites = NO_SITES if choice.sites is None else read_sites(Path(choice.sites))
+    judges = SiteJudges.open(path, spec, mm_per_px=choice.mm_per_px, sites=sites)
+    timed = [rule.name for rule in judges.rules if rule.for_s or rule.clear_s]
     if timed:
         raise ConfigError(
             f"{path}: rule {timed[0]!r}: for and clear need the times of a stream (maskwright "
             f"video --rules); leave them out to judge requests"
         )
-    return judge
+    return judges
 
 
 def _require_parity(path: Path, model: Predictor) -> None:

@@ -26,14 +26,13 @@ from ...inference.prediction import Prediction
 from ...inference.predictor import Predictor
 from ...inference.refiner import Refinement
 from ...inference.tiling import Tiling
-from ...measurement.mapjudge import MapJudge
-from ...measurement.rules.verdicts import Verdict
+from ...measurement.mapjudge import Judgement, SiteJudges
 from ...pages.display import Display
 from ..messages import RAW, SCORE, ModelFacts, Outcome, Task
 from .answers import DESCRIBED, Answered, encode, needs_confidence
 from .batcher import BatchedStrategy, Batcher, NotWantedError, SharedEngine
 from .batches import BatchQueue, BatchSizes
-from .observing import Sampled, draw_kept, observe_prediction
+from .observing import NOTHING, Sampled, note_prediction
 from .runs import require_order
 from .scoring import score_truth
 from .warmup import WarmUp
@@ -75,7 +74,7 @@ class Session:
         warm: Sequence[WarmUp],
         precision: str,
         max_wait_s: float,
-        judge: MapJudge | None = None,
+        judges: SiteJudges | None = None,
     ) -> None:
         self._model = replace(model, engine=SharedEngine(model.engine, threading.Lock()))
         self._names = {"name": name, "version": version}
@@ -83,7 +82,7 @@ class Session:
         queue = BatchQueue(BatchSizes(self._sizes), max_wait_s=max_wait_s)
         self._batcher = Batcher(queue)
         self._precision = precision
-        self._judge = judge
+        self._judges = judges
         self._pixels = Allowance(LARGE_PX)
         self._variants: dict[tuple[str | None, str | None], Predictor] = {}
 
@@ -143,21 +142,21 @@ class Session:
             decided_s = time.monotonic()
             plan = model.tiling.plan(model.engine, model.card, size_HW)
             tiling = "whole" if plan is None else _describe(plan.to_json())
+            judgement = self._judge_map(task, prediction)
             of = Answered(
                 prediction=prediction,
                 facts=self._describe(model, tiling),
                 order=task.order,
                 confidence=task.confidence,
-                verdicts=self._judge_map(task, prediction),
+                verdicts=None if judgement is None else judgement.verdicts or None,
                 folder=Path(folder) / "out",
                 image=found.image,
             )
             media_type, content = encode(task.form, of)
             ended_s = time.monotonic()
-            families, class_map, view = None, b"", b""
+            noted = NOTHING
             if sampled is not None:
-                families = observe_prediction(prediction, sampled, model.card.input)
-                class_map, view = draw_kept(prediction, families, task.map_above)
+                noted = note_prediction(prediction, sampled, model.card.input, task.map_above)
             observed_s = time.monotonic()
         ran = strategy.ran[0] if strategy.ran else None
         return Outcome(
@@ -166,21 +165,23 @@ class Session:
             size_HW=size_HW,
             tiling=tiling,
             seconds=_list_seconds(began_s, strategy, decided_s, ended_s)
-            | ({} if families is None else {"observe": observed_s - ended_s}),
+            | ({} if noted is NOTHING else {"observe": observed_s - ended_s}),
             batch=ran.num_images if ran else 0,
             release=ran.reason if ran else "",
             verdict=None if prediction.verdict is None else prediction.verdict.classes,
-            families=families,
-            class_map=class_map,
-            view=view,
+            families=noted.families,
+            levels=noted.levels,
+            figures={} if judgement is None else judgement.figures,
+            class_map=noted.class_map,
+            view=noted.view,
             body=content,
         )
 
-    def _judge_map(self, task: Task, prediction: Prediction) -> list[Verdict] | None:
-        """The verdicts of the rules, where there are any and the answer shows them."""
-        if self._judge is None or task.form not in DESCRIBED:
+    def _judge_map(self, task: Task, prediction: Prediction) -> Judgement | None:
+        """What the rules say, where there are any and the answer or the row has it."""
+        if self._judges is None or not (task.observe or task.form in DESCRIBED):
             return None
-        return self._judge.judge(task.name, prediction.labels_HW)
+        return self._judges.find(task.source).judge(task.name, prediction.labels_HW)
 
     def _describe(self, model: Predictor, tiling: str) -> dict[str, object]:
         return {

@@ -1,25 +1,32 @@
 """Charts of the dashboard: accuracy, drift, classes, light and traffic over time."""
 
 import math
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 
 from ...core.observation import TITLES
-from ...measurement.control.chart import LEAST_VALUES, RULES, ControlChart
+from ...measurement.control.chart import LEAST_VALUES, RANGE_RULE, RULES, ControlChart
+from ...measurement.control.page import draw_points
+from ...pages.axes import DrawnLine, Frame, Layout
 from ...pages.markup import render_table
 from ...pages.text import DASH, format_count, format_share
 from ...pages.timechart import TimeAxis, TimeLine, Unit, draw_columns, draw_times
 from .accuracy import Accuracy
+from .control import Control
 from .figures import Figures
 
-_BLUE, _ORANGE = (11, 94, 168), (200, 90, 20)
+_BLUE, _ORANGE, _GREY = (11, 94, 168), (200, 90, 20), (128, 128, 128)
 _MOST_CLASSES, _MOST_CONTROLLED = 24, 6
+_VALUES = (Layout("cell", 480, longest=0, height_px=200),)
+_LEVELS = Layout("cell", 480, longest=5, height_px=200)
+_RANGES = (Layout("cell", 480, longest=0, height_px=130),)
 
 CONTROL = (
-    "Individual values and moving ranges of the coverage of each class, as the verb chart "
-    "draws them of any figure of measure: the band has the limits of groups of the reference, "
-    "of as many images."
+    "Individual values and moving ranges, by the rules of Western Electric: of the figures of "
+    "the rules of the server, with limits from the first images, and of the coverage of each "
+    "class, with limits from groups of the reference of as many images."
 )
 
 
@@ -112,6 +119,39 @@ def draw_drift(figures: Figures, axis: TimeAxis) -> str:
     return f'<h3>Evidence by family</h3><div class="charts">{charts}</div>'
 
 
+def draw_figures(controls: Sequence[Control]) -> str:
+    """Control charts of figures, each with that of its moving ranges."""
+    charts = "".join(map(_draw_figure, controls))
+    return f'<div class="charts">{charts}</div>' if charts else ""
+
+
+def _draw_figure(one: Control) -> str:
+    if one.chart is None:
+        note = f"{len(one.values_N)} of the {LEAST_VALUES} values that limits need"
+        return f"<figure><figcaption><b>{escape(one.figure)}</b>{note}</figcaption></figure>"
+    rules = dict.fromkeys(RULES[rule] for each in one.signals.values() for rule in each)
+    num = format_count(len(one.signals), "value")
+    state = f"{num} out of control: {', '.join(rules)}" if rules else "in control"
+    values = draw_points(
+        one.figure,
+        one.values_N,
+        (*one.chart.limits, one.chart.center),
+        [index for index, each in one.signals.items() if set(each) - {RANGE_RULE}],
+        one.names,
+        layouts=_VALUES,
+    )
+    ranges = draw_points(
+        f"moving range of {one.figure}",
+        one.chart.ranges_N[len(one.chart.ranges_N) - len(one.values_N) :],
+        (0.0, one.chart.range_limit, one.chart.mean_range),
+        [index for index, each in one.signals.items() if RANGE_RULE in each],
+        one.names,
+        layouts=_RANGES,
+    )
+    note = f"{state}; {one.points}; below: moving ranges"
+    return _render_figure(one.figure, note, values + ranges)
+
+
 def draw_control(figures: Figures, axis: TimeAxis) -> str:
     """Control charts of coverage: of classes out of control first, then of frequent ones."""
     drawn = []
@@ -154,9 +194,13 @@ def draw_classes(figures: Figures, axis: TimeAxis) -> str:
 
 
 def draw_light(figures: Figures, axis: TimeAxis) -> str:
-    """Confidence, sharpness and brightness."""
+    """Histograms, confidence, entropy, sharpness and brightness."""
     names = [name for name in figures.columns.total.average("image") if "mean " in name]
-    charts = _draw_number(figures, axis, ("confidence", "mean"), "Mean confidence", "level", "")
+    charts = _draw_levels(figures)
+    charts += _draw_number(
+        figures, axis, ("confidence", "mean"), "Mean confidence", "level", ""
+    )
+    charts += _draw_number(figures, axis, ("entropy", "mean"), "Mean entropy", "level", "")
     charts += _draw_number(
         figures, axis, ("image", "log sharpness"), "Sharpness (log)", "number", ""
     )
@@ -164,6 +208,25 @@ def draw_light(figures: Figures, axis: TimeAxis) -> str:
         title = f"Brightness, {name.removeprefix('mean ')}"
         charts += _draw_number(figures, axis, ("image", name), title, "number", "")
     return f'<div class="charts">{charts}</div>' if charts else ""
+
+
+def _draw_levels(figures: Figures) -> str:
+    """The histogram of each channel now, and in the first images."""
+    charts = ""
+    for channel, shares in figures.columns.total.average_levels().items():
+        before = figures.levels.get(channel, [])
+        top = max([*shares, *before])
+        drawn: list[DrawnLine] = []
+        for name, color, each in (("first", _GREY, before), ("now", _BLUE, shares)):
+            points = [((k + 0.5) / len(each), share / top) for k, share in enumerate(each)]
+            drawn.append(DrawnLine(name, color, [points] if points else [], len(drawn)))
+        frame = Frame.make(_LEVELS, drawn)
+        axes = "".join(frame.draw_level(s, format_share(s * top)) for s in (0.0, 0.5, 1.0))
+        axes += frame.draw_tick(0, "dark", "start") + frame.draw_tick(1, "light", "end")
+        title = f"Histogram, {channel}"
+        note = f"shares of pixels in {len(shares)} levels"
+        charts += _render_figure(title, note, frame.draw(title, drawn, axes))
+    return charts
 
 
 def _draw_number(

@@ -30,10 +30,12 @@ from .charts import (
     draw_classes,
     draw_control,
     draw_drift,
+    draw_figures,
     draw_light,
     draw_traffic,
     format_interval,
 )
+from .control import BY_LOT
 from .figures import Figures
 from .judge import FIRST_REFERENCE
 from .view import LENGTHS
@@ -68,7 +70,7 @@ def render_dashboard(
         ),
         Section("Accuracy", describe_accuracy(figures), draw_accuracy(figures, axis)),
         Section("Classes", _BAND, draw_classes(figures, axis)),
-        Section("Control charts", CONTROL, draw_control(figures, axis)),
+        Section("Control charts", CONTROL, _draw_controls(figures, axis)),
         Section("Light and confidence", _BAND, draw_light(figures, axis)),
         Section("Traffic", "", draw_traffic(figures, axis)),
         Section("Least certain images", "", _list_worst(figures, may_operate=may_operate)),
@@ -84,6 +86,15 @@ def render_dashboard(
         style=style,
         connects=True,
     )
+
+
+def _draw_controls(figures: Figures, axis: TimeAxis) -> str:
+    """Those of the figures of rules, then those of coverage."""
+    own = draw_figures(figures.controls)
+    if not own:
+        return draw_control(figures, axis)
+    coverage = draw_control(figures, axis)
+    return own + (f"<h3>Coverage</h3>{coverage}" if coverage else "")
 
 
 _BAND = "The band holds 95 % of the means of as many images in the reference."
@@ -121,11 +132,15 @@ def _render_form(figures: Figures) -> str:
     bundles = [(bundle, f"{model} {bundle[:8]}") for model, bundle in figures.bundles]
     scopes = sorted({view.scope}.union(*map(list_scopes, figures.sources)))
     sources = [(scope, scope or "all") for scope in scopes]
+    points = ""
+    if figures.controls:
+        entries = [("time", "image or time"), (BY_LOT, "lot")]
+        points = choose("points", "Point of a control chart", entries, figures.points)
     return (
         f'<form class="bar" method="get" action="watch">'
         f"{choose('span', 'Time', spans, view.length)}"
         f"{choose('bundle', 'Model', bundles, view.bundle)}"
-        f"{choose('source', 'Source', sources, view.scope)}"
+        f"{choose('source', 'Source', sources, view.scope)}{points}"
         f"<button>Show</button></form>"
     )
 
@@ -178,7 +193,8 @@ def _explain_state(figures: Figures) -> str:
     if status is None:
         there = 0 if judged is None else judged.num_reference
         if judged is None or judged.monitor is None:
-            return f"{there:,} of the first {FIRST_REFERENCE:,} images are there"
+            text = f"{there:,} of the first {FIRST_REFERENCE:,} images are there"
+            return "; ".join(filter(None, (text, "" if judged is None else judged.baseline)))
         return "this source has no reference of its own; see all sources"
     if status.state == "learning":
         num = format_count(status.num_reference, "group")

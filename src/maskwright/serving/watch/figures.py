@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.observation import Levels
 from ...monitoring.estimate import Estimator
 from ...monitoring.monitor import Status
+from ...monitoring.window import Window, add_windows
 from ...store.alarms import Alarm, Delivery, list_alarms, list_dead
 from ...store.database import Database, read_meta
 from ...store.records import (
@@ -21,11 +23,15 @@ from ...store.records import (
     list_uncertain,
 )
 from .accuracy import Accuracy, measure_accuracy
+from .control import BY_LOT, Control, read_controls
 from .estimates import Estimates, estimate_columns
 from .judge import Judge, Judged, name_estimator
 from .view import LENGTHS, Columns, View, read_columns
 
 MOST_ALARMS, MOST_IMAGES = 30, 8
+_MOST_FIRST = 100
+"""First images whose histograms are shown beside those of now."""
+
 _GROUPS, _ENDS = 20, (0.025, 0.975)
 _LOOK_S = 2.0
 """Seconds after which images are judged again when somebody looks."""
@@ -39,7 +45,8 @@ class Figures:
 
     `bands` has, by family and name, the values between which 95 % of the means of as many
     images lie in the reference, and `groups` these means in their order. `worst` are the kept
-    images of the least confidence.
+    images of the least confidence. `controls` are the control charts of the figures of rules,
+    by `points`, and `levels` the mean histograms of the first images.
     """
 
     now: float
@@ -54,6 +61,9 @@ class Figures:
     worst: Sequence[Record]
     accuracy: Accuracy | None
     estimates: Estimates | None
+    controls: Sequence[Control]
+    points: str
+    levels: Levels
 
     @property
     def view(self) -> View:
@@ -89,6 +99,10 @@ def gather_figures(database: Database, judge: Judge, query: Mapping[str, str]) -
         scored = list_records(connection, replace(kept, kept=False, scored=True))
         sources = list_sources(connection, view.bundle)
         dead = list_dead(connection, most=5)
+        scope = RecordFilter(bundle=view.bundle, scope=view.scope)
+        first = list_records(connection, scope, oldest=_MOST_FIRST)
+        by_lot = query.get("points") == BY_LOT
+        controls = read_controls(connection, view, columns, by_lot=by_lot)
         estimator = read_meta(connection, name_estimator(view.bundle))
     judged = {one.bundle: one for one in judge.list_judged()}.get(view.bundle)
     groups = _average_reference(judged, columns)
@@ -105,6 +119,11 @@ def gather_figures(database: Database, judge: Judge, query: Mapping[str, str]) -
         worst=worst,
         accuracy=measure_accuracy(scored, view, len(columns.windows)),
         estimates=_estimate(estimator, judged, columns),
+        controls=controls,
+        points=BY_LOT if by_lot else "time",
+        levels=add_windows(
+            Window.of_image({}, 0.0, levels=row.levels) for row in first
+        ).average_levels(),
     )
 
 

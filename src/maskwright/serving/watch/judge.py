@@ -18,17 +18,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ...core.errors import DataError
-from ...core.observation import EXPECTED, Observation, parse_observations
-from ...monitoring.groups import Observed, measure_times
+from ...core.observation import OF_SERVER, Observation, parse_observations
+from ...monitoring.groups import MIN_GROUPS, Observed, measure_times
 from ...monitoring.monitor import Monitor, Status
 from ...monitoring.reference import join_values
 from ...monitoring.saved import restore_state, save_state
+from ...pages.text import format_count
 from ...store.alarms import list_alarms
 from ...store.database import Connection, Database, read_meta, write_meta
 from ...store.records import (
     Record,
     RecordFilter,
     count_records,
+    find_newest,
     list_bundles,
     list_records,
     mark_reference,
@@ -64,8 +66,8 @@ class Judged:
     """One Bundle: its reference of `num_reference` images, and what is known of each scope.
 
     `has_baseline` says whether the reference is the baseline of the Bundle, and `num_tried` how
-    many first images make too few groups. `problem` says why images are not judged, where they
-    are not.
+    many first images make too few groups. `baseline` says why the baseline is not the reference
+    yet, and `problem` why images are not judged, where they are not.
     """
 
     model: str
@@ -81,6 +83,7 @@ class Judged:
     has_baseline: bool = False
     trace: list[Traced] = field(default_factory=list)
     statuses: Statuses = field(default_factory=dict)
+    baseline: str = ""
     problem: str = ""
 
 
@@ -160,7 +163,8 @@ class Judge:
             for part in _split(rows):
                 judged.last_n = part[-1].n
                 judged.num_judged += len(part)
-                judged.statuses = judged.monitor.update([*map(to_observation, part)])
+                observations = [to_observation(row, judged.monitor.names) for row in part]
+                judged.statuses = judged.monitor.update(observations)
                 judged.trace += _trace(judged.monitor, part[-1].at)
             del judged.trace[:-_MOST_TRACED]
 
@@ -170,28 +174,36 @@ class Judge:
         A group of the images that come has to tell as much as one of the baseline: it is longer
         by the ratio of their autocorrelation times.
         """
+        chosen = RecordFilter(bundle=judged.bundle)
         with self._database.read() as connection:
-            num = count_records(connection, RecordFilter(bundle=judged.bundle))
+            num = count_records(connection, chosen)
             text = read_meta(connection, name_baseline(judged.bundle))
-            if text is None or num < max(LEAST_MEASURED, 2 * judged.num_measured):
+            if text is None or not num or num < 2 * judged.num_measured:
                 return
-            chosen = RecordFilter(bundle=judged.bundle)
             rows = list_records(connection, chosen, oldest=FIRST_REFERENCE)
             saved = json.loads(read_meta(connection, _name(judged.bundle)) or "{}")
         found = Observed.gather(
             parse_observations(text, where="the baseline of the Bundle"), where="the baseline"
         )
+        found = found.select(_list_shared(found.names, rows[0], rows[-1]))
         baseline = replace(found, sources=("",) * len(found))
         days = max(rows[-1].at - rows[0].at, 1.0) / _DAY_S
         per_day = len(rows) / days
         monitor = Monitor.start(baseline, images_per_day=per_day)
-        seen = Observed.gather(map(to_observation, rows), where="images to judge")
+        judged.baseline = _explain_baseline(monitor, len(baseline), num)
+        if _needs_more(monitor):
+            judged.num_measured = num
+            return
+        if num < LEAST_MEASURED:
+            return
+        seen = Observed.gather(
+            (to_observation(row, found.names) for row in rows), where="images to judge"
+        )
         times_F = measure_times(join_values(seen), seen.sources)
         ratio = (times_F / measure_times(join_values(found), found.sources)).max()
         size = math.ceil(monitor.scopes[""].reference.size * max(1.0, float(ratio)))
         judged.num_measured = num
-        is_larger = judged.monitor is None or judged.monitor.scopes[""].reference.size < size
-        if _needs_more(monitor) or not is_larger:
+        if judged.monitor is not None and judged.monitor.scopes[""].reference.size >= size:
             return
         is_saved = saved.get("reference") == 0
         size = saved["group_size"] if is_saved else size
@@ -224,8 +236,11 @@ class Judge:
             saved = read_meta(connection, _name(judged.bundle))
         places: list[tuple[float, int]] = []
         with self._database.read() as connection:
+            (oldest,) = list_records(connection, chosen, oldest=1)
+            last = find_newest(connection, chosen)
+            names = _list_shared(oldest.families, last)
             rows = read_records(connection, chosen)
-            reference = Observed.gather(_note(rows, places), where="the reference")
+            reference = Observed.gather(_note(rows, places, names), where="the reference")
         (first_at, _), (last_at, last_n) = places[0], places[-1]
         days = max(last_at - first_at, 1.0) / _DAY_S
         monitor = Monitor.start(reference, images_per_day=len(reference) / days)
@@ -260,19 +275,51 @@ def _needs_more(monitor: Monitor) -> bool:
     return monitor.scopes[""].state == "learning"
 
 
-def to_observation(record: Record) -> Observation:
-    """The Observation of a row."""
-    families = {name: each for name, each in record.families.items() if name != EXPECTED}
+def to_observation(record: Record, names: Iterable[str]) -> Observation:
+    """The Observation of a row, with those of the named families that it has."""
+    families = {name: record.families[name] for name in names if name in record.families}
     return Observation(
         key=record.key, model=record.bundle, source=record.source, families=families
     )
 
 
-def _note(records: Iterable[Record], places: list[tuple[float, int]]) -> Iterator[Observation]:
+def _list_shared(families: Mapping[str, Iterable[str]], *rows: Record) -> list[str]:
+    """The families that rows have with the same numbers, but those that drift leaves out.
+
+    Graphs and versions differ in what they give: the features of the encoder, for example.
+    """
+    return [
+        name
+        for name, numbers in families.items()
+        if name not in OF_SERVER
+        and all([*numbers] == [*row.families.get(name, ())] for row in rows)
+    ]
+
+
+def _explain_baseline(monitor: Monitor, num_images: int, num_seen: int) -> str:
+    """Why the images that come are not compared with the baseline, "" where they are."""
+    whole = monitor.scopes[""].reference
+    if whole.is_learning:
+        return (
+            f"its {num_images:,} validation images make "
+            f"{format_count(len(whole.features_GF), 'group')} of the {MIN_GROUPS} that a "
+            f"baseline needs, as {whole.size} that follow each other are alike"
+        )
+    if num_seen < LEAST_MEASURED:
+        return (
+            f"it is compared with {num_images:,} validation images when {LEAST_MEASURED} "
+            f"images tell how alike neighbours are, {num_seen:,} are there"
+        )
+    return ""
+
+
+def _note(
+    records: Iterable[Record], places: list[tuple[float, int]], names: Iterable[str]
+) -> Iterator[Observation]:
     """The Observations of records, whose times and numbers are added to `places`."""
     for record in records:
         places.append((record.at, record.n))
-        yield to_observation(record)
+        yield to_observation(record, names)
 
 
 def _restore(judged: Judged, monitor: Monitor, saved: Mapping[str, Any]) -> None:

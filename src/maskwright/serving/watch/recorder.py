@@ -185,7 +185,9 @@ def sum_by_minute(rows: Iterable[Row]) -> dict[Span, Window]:
         span = Span(start, MINUTE_S, row.model, row.bundle, row.source)
         new = FAILED
         if isinstance(row, Record):
-            new = Window.of_image(row.families, row.seconds)
+            new = Window.of_image(
+                row.families, row.seconds, levels=row.levels, figures=row.figures
+            )
         windows[span] = windows.get(span, Window()) + new
     return windows
 

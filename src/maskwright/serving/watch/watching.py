@@ -155,6 +155,9 @@ class Watch:
             num_px=outcome.size_HW[0] * outcome.size_HW[1],
             uncertainty=uncertainty,
             families=outcome.families,
+            levels=outcome.levels,
+            figures=outcome.figures,
+            lot=origin.lot,
         )
         self.recorder.add(record, files)
 
