@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -167,8 +167,7 @@ def serve(
     """Serve models over HTTP: predictions, health, metrics."""
     from ..serving.run import ServeOptions, serve
 
-    if new_token is not None:
-        _add_token_and_end(token_file, new_token)
+    _add_token(token_file, new_token)
     access = _open_access(host, token_file, allow_host, rate=rate, admin=admin)
     how: _How = {"engine": engine, "trust": trust, "threads": threads, "precision": precision}
     options = ServeOptions(
@@ -341,10 +340,13 @@ def _open_access(
     )
 
 
-def _add_token_and_end(token_file: Path | None, text: str) -> NoReturn:
+def _add_token(token_file: Path | None, text: str | None) -> None:
+    """Add a token and end, where one is asked for."""
     from ..core.errors import ConfigError
     from ..serving.access import add_token
 
+    if text is None:
+        return
     if token_file is None:
         raise ConfigError("--new-token: name the file with --token-file FILE")
     typer.echo(add_token(token_file, text))
