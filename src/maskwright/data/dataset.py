@@ -21,10 +21,12 @@ from ..core.labels import LabelMap, LabelSpec
 from ..core.progress import Progress, silent
 from ..core.sample import Sample
 from ..core.storage import find_scheme, to_path
+from .entries.annotation import Labels
 from .entries.content import describe_labels
 from .entries.scan import Entry, LeftOut
 from .entries.sizes import require_one_place, require_one_size
-from .entries.votes import ignore_invalid, majority_vote, read_votes
+from .entries.votes import ignore_invalid, majority_vote, read_vote_strips, read_votes
+from .entries.windows import cut_entry
 from .opening import splitfile
 from .opening.locate import locate, require_complete
 from .opening.resolve import resolve_codec, resolve_splits
@@ -32,7 +34,7 @@ from .opening.splitfile import SplitFile
 from .pixels.imagefile import ImageFile, ImageKind
 from .pixels.imageref import ImageRef
 from .pixels.images import MAX_FILE_BYTES, find_reader, image_size, open_image, read_image
-from .pixels.window import MOST_PX, list_windows
+from .pixels.strips import needs_strips, read_valid_strips
 from .protocol import Dataset
 from .reading.archive import name_archive, open_as_folder
 from .reading.unpacked import keep_as_folder
@@ -191,7 +193,7 @@ class FolderDataset(Dataset):
 
         Only images and masks are cut whose files can be read in windows.
         """
-        entries = tuple(part for entry in self.entries for part in _cut(entry))
+        entries = tuple(part for entry in self.entries for part in cut_entry(entry))
         return self if len(entries) == len(self.entries) else replace(self, entries=entries)
 
     def with_slices(self, number: int) -> Self:
@@ -228,6 +230,16 @@ class FolderDataset(Dataset):
         labels_HW = majority_vote(read_votes(entry, self.codec, align=self.align))
         return ignore_invalid(labels_HW, open_image(entry.image).read_valid())
 
+    def label_strips(self, index: int) -> Iterator[LabelMap]:
+        """The rows of `labels`, in strips where image and mask are large."""
+        entry = self.entries[index]
+        image = open_image(entry.image)
+        if self.align or entry.votes or not _are_large(image, entry.labels):
+            yield self.labels(index)
+        else:
+            maps = map(majority_vote, read_vote_strips(entry, self.codec))
+            yield from map(ignore_invalid, maps, read_valid_strips(image))
+
     def mask_file(self, index: int) -> ImageRef | None:
         """The mask of one image; the first where there are several annotators."""
         labels = self.entries[index].labels
@@ -255,25 +267,11 @@ class FolderDataset(Dataset):
         return replace(self, entries=tuple(e for e in self.entries if e.split in wanted))
 
 
-def _cut(entry: Entry) -> list[Entry]:
-    """The windows of an entry whose image is large, else the entry."""
-    files = [entry.image, *(mask for mask in entry.masks if isinstance(mask, ImageRef))]
-    if len(files) != 2 or entry.votes:
-        return [entry]
-    image, mask = map(open_image, files)
-    size_HW = image.size_HW
-    is_large = size_HW[0] * size_HW[1] > MOST_PX and size_HW == mask.size_HW
-    if not is_large or not image.reads_windows:
-        return [entry]
-    return [
-        replace(
-            entry,
-            key=f"{entry.key}__{window[0]}_{window[2]}",
-            image=replace(files[0], window=window),
-            labels=replace(files[1], window=window),
-        )
-        for window in list_windows(size_HW)
-    ]
+def _are_large(image: ImageFile, labels: Labels | None) -> bool:
+    """Whether labels are a mask file, which has the strips of a large image."""
+    if not isinstance(labels, ImageRef) or not needs_strips(image):
+        return False
+    return open_image(labels).size_HW == image.size_HW
 
 
 def open_dataset(

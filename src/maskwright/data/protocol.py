@@ -3,7 +3,7 @@
 import hashlib
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -137,6 +137,10 @@ class Dataset(Protocol):
         Raises:
             DataError: The image has no class map, or a value in it is not in the codec.
         """
+
+    def label_strips(self, index: int) -> Iterator[LabelMap]:
+        """The rows of `labels` from top to bottom: those of a large image some at a time."""
+        yield self.labels(index)
 
     @abstractmethod
     def subset(self, split: str) -> Self:

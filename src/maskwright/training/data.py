@@ -108,7 +108,8 @@ def _choose_bands(dataset: FolderDataset, bands: tuple[str, ...]) -> FolderDatas
 
 def _require_labelled_pixel(val: Dataset, split: str) -> None:
     """Require a pixel that validation can score; stops at the first image that has one."""
-    if all((val.labels(index) == IGNORE).all() for index in range(len(val))):
+    parts = val.cut_large_images()
+    if all((parts.labels(index) == IGNORE).all() for index in range(len(parts))):
         raise DataError(
             f"{val.source}: no pixel of the {format_count(len(val), 'image')} of split "
             f"{split!r} is labelled, so no epoch can be chosen; label some, or draw other "

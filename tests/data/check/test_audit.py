@@ -9,7 +9,6 @@ from PIL import Image, ImageFilter
 from maskwright.core.errors import DataError
 from maskwright.data.check.audit import audit
 from maskwright.data.check.findings import KINDS, MAX_EXAMPLES
-from maskwright.data.check.inspection import compute_blurred_ratio
 from maskwright.data.splits import make_split
 
 from ..pixels.test_images import huge_png
@@ -165,20 +164,6 @@ def test_blurred_masks_are_found_even_where_all_values_are_listed(check, pairs):
     )
     assert the(found, "antialiased-mask").examples == [("masks/train/z.png", "")]
     assert "unlisted-values" not in codes(found)
-
-
-def test_blur_is_distinguished_from_hard_edges():
-    smooth = Image.fromarray(disc(value=9)).filter(ImageFilter.BoxBlur(1))
-    assert compute_blurred_ratio(np.array(smooth)) > 0.5
-    assert compute_blurred_ratio(disc(value=9)) == 0
-    assert compute_blurred_ratio(np.kron(disc(value=3), np.ones((3, 3), np.uint8))) == 0
-    assert compute_blurred_ratio(np.zeros((1, 1), np.uint8)) == 0
-
-
-def test_a_class_with_thin_parts_between_two_others_is_not_blurred():
-    classes_HW = disc(size=90, value=1)
-    classes_HW[8:18, 18:42], classes_HW[9:17, 19:41] = 1, 2  # a rim of one pixel is left
-    assert 0 < compute_blurred_ratio(classes_HW) < 0.25
 
 
 def test_labels_that_cannot_be_understood_are_a_finding_and_the_rest_is_still_checked(check):

@@ -5,15 +5,11 @@ import pytest
 from PIL import Image
 
 from maskwright.core.progress import silent
-from maskwright.data.check.duplicates import (
-    ImageHashes,
-    compute_perceptual_hash,
-    find_duplicates,
-)
+from maskwright.data.check.duplicates import ImageHashes, find_duplicates
 from maskwright.data.check.findings import Findings
+from maskwright.data.check.imagescan import compute_perceptual_hash, make_thumbnail, scan_image
 from maskwright.data.entries.scan import Entry
 from maskwright.data.pixels.imageref import ImageRef
-from maskwright.data.pixels.images import read_image
 
 
 def photo(seed, size=(48, 64)):
@@ -25,6 +21,10 @@ def jpeg(image, quality):
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return np.array(Image.open(buffer))
+
+
+def hash_pixels(image_HWC):
+    return compute_perceptual_hash(make_thumbnail(image_HWC))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def compare(write, notes):
         ]
         looks, findings = ImageHashes.empty(len(entries)), Findings(root)
         for row, entry in enumerate(entries):
-            looks.add(row, read_image(entry.image))
+            looks.add(row, scan_image(entry.image, 320))
         notes.extend(find_duplicates(entries, looks, findings, silent))
         return {f.code: f.examples for f in findings.sort()}
 
@@ -99,9 +99,7 @@ def test_the_hash_hardly_moves_with_the_encoding():
     moved = []
     for seed in range(200):
         image = photo(seed)
-        bits = compute_perceptual_hash(np.array(image)) ^ compute_perceptual_hash(
-            jpeg(image, 40 + seed % 56)
-        )
+        bits = hash_pixels(np.array(image)) ^ hash_pixels(jpeg(image, 40 + seed % 56))
         moved.append(bits.bit_count())
     assert np.mean(moved) < 3
     assert np.mean(np.array(moved) <= 8) >= 0.99  # a hash is told from another by 8 bits
@@ -109,7 +107,7 @@ def test_the_hash_hardly_moves_with_the_encoding():
 
 def test_every_kind_of_image_has_a_hash():
     for shape, dtype in (((5, 7, 1), np.uint8), ((9, 9, 5), np.uint16), ((1, 1, 3), np.uint8)):
-        assert 0 <= compute_perceptual_hash(np.zeros(shape, dtype)) < 1 << 64
+        assert 0 <= hash_pixels(np.zeros(shape, dtype)) < 1 << 64
 
 
 def test_similar_images_suggest_the_expression_that_groups_them(compare, notes):
@@ -134,7 +132,7 @@ def test_unrelated_images_suggest_no_groups(compare, notes):
 
 def test_images_of_many_bands_are_compared_by_their_first_three():
     image = np.random.default_rng(2).integers(0, 4000, (40, 50, 12)).astype(np.uint16)
-    first = compute_perceptual_hash(image[..., :3])
-    assert compute_perceptual_hash(image) == first
+    first = hash_pixels(image[..., :3])
+    assert hash_pixels(image) == first
     image[..., :3] = image[::-1, ..., :3]
-    assert compute_perceptual_hash(image) != first
+    assert hash_pixels(image) != first

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.labels import LabelMap
 from ..shapes.drawing import Drawing
+from ..shapes.regions import Regions, RegionTally
 
 DefectCode = Literal[
     "specks",
@@ -30,7 +30,8 @@ SPECK_PX = 4
 _MOST_LOOKED_AT = 1000
 """So many tiny regions of a class are tested for being pin holes; the others are specks."""
 
-_TWO, _THREE = np.ones((2, 2), np.uint8), np.ones((3, 3), np.uint8)
+_ROWS_ABOVE = SPECK_PX + 1
+"""Rows above a strip in which a small region that ends in the strip can lie, with its ring."""
 
 
 @dataclass(slots=True)
@@ -53,37 +54,66 @@ class MaskDefects:
 
 def find_defects(labels_HW: LabelMap) -> MaskDefects:
     """Find specks, pin holes and gaps among the regions of a class map."""
-    defects = MaskDefects()
-    for index in np.unique(labels_HW).tolist():
-        _add_defects(labels_HW, index, defects)
-    return defects
+    tally, regions = DefectTally(), RegionTally()
+    for index, ended in regions.add(labels_HW):
+        tally.add(index, ended, Strip(labels_HW))
+    for index, last in regions.finish():
+        tally.add(index, last, None)
+    return tally.finish(regions)
 
 
-def _add_defects(labels_HW: LabelMap, index: int, defects: MaskDefects) -> None:
-    inside_HW = (labels_HW == index).view(np.uint8)
-    _, region_HW, stats, _ = cv2.connectedComponentsWithStats(inside_HW, connectivity=8)
-    area_R = stats[:, cv2.CC_STAT_AREA]
-    tiny = np.flatnonzero(area_R[1:] <= SPECK_PX) + 1
-    holes = sum(_lies_in_one_class(labels_HW, stats[r], index) for r in tiny[:_MOST_LOOKED_AT])
-    defects.pin_holes += Counter({index: holes})
-    defects.specks += Counter({index: len(tiny) - holes})
-    if cv2.erode(inside_HW, _THREE, borderValue=0).any():
-        thick_HW = cv2.erode(inside_HW, _TWO, borderValue=0) > 0
-        thick = np.zeros(len(stats), np.bool_)
-        thick[region_HW[thick_HW]] = True
-        thin = ~thick & (area_R > SPECK_PX)
-        defects.gap_px += Counter({index: int(area_R[1:][thin[1:]].sum())})
+@dataclass(frozen=True, slots=True, eq=False)
+class Strip:
+    """Rows of a class map from row `top` on: those in which a small region and its ring lie."""
+
+    labels_HW: LabelMap
+    top: int = 0
+
+    def extend(self, labels_HW: LabelMap) -> "Strip":
+        """The strip that follows, with the last rows of this one above it."""
+        above_HW = self.labels_HW[-_ROWS_ABOVE:]
+        top = self.top + len(self.labels_HW) - len(above_HW)
+        return Strip(np.vstack([above_HW, labels_HW]), top)
 
 
-def _lies_in_one_class(labels_HW: LabelMap, stat: NDArray[np.int32], index: int) -> bool:
+@dataclass(slots=True)
+class DefectTally:
+    """Collects the defects of one class map from its regions."""
+
+    specks: Counter[int] = field(default_factory=Counter)
+    pin_holes: Counter[int] = field(default_factory=Counter)
+    strips_px: Counter[int] = field(default_factory=Counter)
+    num_looked_at: Counter[int] = field(default_factory=Counter)
+
+    def add(self, index: int, regions: Regions, around: Strip | None) -> None:
+        """Take regions of a class; `around` shows them, None for those at the image border."""
+        tiny = np.flatnonzero(regions.area_R <= SPECK_PX)
+        looked = tiny[: max(0, _MOST_LOOKED_AT - self.num_looked_at[index])]
+        self.num_looked_at[index] += len(looked)
+        holes = 0
+        if around is not None:
+            holes = sum(_lies_in_one_class(around, regions, row, index) for row in looked)
+        self.pin_holes[index] += holes
+        self.specks[index] += len(tiny) - holes
+        is_strip_R = ~regions.is_thick_R & (regions.area_R > SPECK_PX)
+        self.strips_px[index] += int(regions.area_R[is_strip_R].sum())
+
+    def finish(self, regions: RegionTally) -> MaskDefects:
+        """The defects, when all regions were taken."""
+        gap_px = Counter({index: self.strips_px[index] for index in regions.broad})
+        return MaskDefects(+self.specks, +self.pin_holes, +gap_px)
+
+
+def _lies_in_one_class(around: Strip, regions: Regions, row: int, index: int) -> bool:
     """Whether a region away from the image border is surrounded by pixels of one class."""
-    left, top, width, height = stat[:4].tolist()
-    bottom, right = top + height, left + width
-    if not (top and left and bottom < labels_HW.shape[0] and right < labels_HW.shape[1]):
+    top, bottom = int(regions.top_R[row]) - around.top, int(regions.bottom_R[row]) - around.top
+    left, right = int(regions.left_R[row]), int(regions.right_R[row])
+    height, width = around.labels_HW.shape
+    if not (top and left and bottom < height and right < width):
         return False
-    around = labels_HW[top - 1 : bottom + 1, left - 1 : right + 1]
-    others = np.unique(around[around != index])
-    return len(others) == 1 and bool((around != index)[[0, -1]].all())
+    ring = around.labels_HW[top - 1 : bottom + 1, left - 1 : right + 1]
+    others = np.unique(ring[ring != index])
+    return len(others) == 1 and bool((ring != index)[[0, -1]].all())
 
 
 def measure_outside(drawing: Drawing) -> tuple[int, float]:

@@ -1,22 +1,19 @@
 """Find duplicate images: by equal pixels, or by a perceptual hash.
 
-Sixteen bytes are kept of each image: a digest of its pixels, and a perceptual hash (the signs
-of the lowest 8 x 8 cosine coefficients of a 32 x 32 thumbnail, against their median; Zauner
-2010, section 3.2.1). Pairs with hashes at most `_MAX_BITS` apart are read again and compared
+Sixteen bytes are kept of each image: a digest of its pixels, and a perceptual hash (see
+`imagescan`). Pairs with hashes at most `_MAX_BITS` apart are read again and compared
 as thumbnails. The difference relative to the contrast separates three cases: a copy in another
 encoding (under 0.06; JPEG at quality 50 of photographs: 0.00 to 0.05), a similar image (under
 0.25; frames of a video at 15 Hz: 0.07 to 0.3) and unrelated images (above; other photographs
 of one object: 0.36 and more).
 """
 
-import hashlib
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +22,8 @@ from ...pages.text import format_subject
 from ..entries.scan import Entry
 from ..opening.neighbours import suggest_pattern
 from ..opening.splitfile import match_groups
-from ..pixels.images import read_image
 from .findings import Findings
+from .imagescan import ImageScan, read_thumbnail
 
 DuplicateCode = Literal[
     "duplicate-across-splits",
@@ -59,20 +56,11 @@ class ImageHashes:
         numbers = np.zeros(num_images, np.uint64)
         return cls(numbers, numbers.copy(), np.zeros(num_images, np.bool_))
 
-    def add(self, row: int, image_HWC: NDArray[Any]) -> None:
-        """Hash one image."""
-        pixels = hashlib.blake2b(np.ascontiguousarray(image_HWC).data, digest_size=8)
-        pixels.update(repr(image_HWC.shape).encode())
-        self.digest_N[row] = int.from_bytes(pixels.digest(), "big")
-        self.hash_N[row] = compute_perceptual_hash(image_HWC)
+    def add(self, row: int, image: ImageScan) -> None:
+        """Keep the hashes of one image."""
+        self.digest_N[row] = image.digest
+        self.hash_N[row] = image.hash
         self.seen_N[row] = True
-
-
-def compute_perceptual_hash(image_HWC: NDArray[Any]) -> int:
-    """64-bit hash that differs in few bits between similar images."""
-    waves = cv2.dct(_make_thumbnail(image_HWC))[:8, :8].ravel()
-    bits = waves > np.median(waves[1:])
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
 def find_duplicates(
@@ -89,7 +77,7 @@ def find_duplicates(
     rows = np.flatnonzero(hashes.seen_N & ~twins)
     candidates = _Candidates(rows, [entry.split for entry in entries])
     compared = heapq.nsmallest(_MAX_COMPARED, candidates.iterate(hashes.hash_N[rows], progress))
-    thumbnail = lru_cache(2 * _MAX_COMPARED)(lambda path: _make_thumbnail(read_image(path)))
+    thumbnail = lru_cache(2 * _MAX_COMPARED)(read_thumbnail)
     reported: set[int] = set()
     similar: list[tuple[int, int]] = []
     for _, _, a, b in progress(compared, total=len(compared), what="comparing similar images"):
@@ -191,11 +179,3 @@ def _name_splits(one: Entry, other: Entry) -> str:
 def _measure_difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """Root mean square difference of two thumbnails over the contrast of the first."""
     return float(np.sqrt(np.square(first - second).mean()) / (first.std() + 1))
-
-
-def _make_thumbnail(image_HWC: NDArray[Any]) -> NDArray[np.float32]:
-    """32 x 32 mean of the first three channels."""
-    shown_HWC = np.ascontiguousarray(image_HWC[..., :3])  # OpenCV averages four at most
-    small = cv2.resize(shown_HWC, (32, 32), interpolation=cv2.INTER_AREA)
-    grey: NDArray[np.float32] = small.reshape(32, 32, -1).mean(axis=2, dtype=np.float32)
-    return grey

@@ -1,12 +1,14 @@
-"""Inspect every image and mask of a folder once, one at a time.
+"""Inspect every image and mask of a folder once, one at a time; large ones in strips of rows.
 
 Sixteen bytes of hashes, the size and the disputed share of each image are kept. The pixels of
 masks are counted by class and split; with several annotators, those of the majority are.
 """
 
+import math
 from collections import Counter, defaultdict
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Literal
 
@@ -15,27 +17,30 @@ from numpy.typing import NDArray
 
 from ...core.codec import LabelCodec
 from ...core.errors import DataError, MissingDependencyError
-from ...core.image import PixelData, ValidMap
-from ...core.labels import IGNORE, LabelMap
+from ...core.image import ValidMap
+from ...core.labels import IGNORE
 from ...core.progress import Progress
 from ...pages.text import format_count, format_small_share
 from ..classes.survey import count_values
-from ..entries.annotation import Annotation, Labels, read_labels
+from ..entries.annotation import Annotation, Labels, read_label_strips
 from ..entries.scan import Entry
 from ..entries.sizes import describe_mismatch, list_misaligned
-from ..entries.votes import ignore_invalid, majority_vote
+from ..entries.votes import majority_vote
 from ..georef.patient import Plane
 from ..opening.locate import DataFolder
 from ..pixels.imagefile import ImageKind
 from ..pixels.imageref import ImageRef
-from ..pixels.images import open_image, read_data
-from ..pixels.rawmask import is_lossy, read_raw_as_stored
+from ..pixels.images import open_image
+from ..pixels.rawmask import is_lossy, read_mask_strips
+from ..pixels.strips import list_strips, needs_strips
 from ..shapes.drawing import Drawing
 from .annotators import Annotators
-from .defects import DefectCode, find_defects, measure_outside
+from .defects import DefectCode, measure_outside
 from .duplicates import ImageHashes
 from .findings import MAX_EXAMPLES, Findings
-from .sheet import ContactSheet
+from .imagescan import ImageScan, scan_image
+from .maskscan import MaskScan
+from .sheet import THUMBNAIL_PX, ContactSheet, ShownLabels
 from .task import TaskTally, find_background_index
 
 InspectionCode = Literal[
@@ -65,7 +70,6 @@ _OF_ASSUMPTION: dict[str, InspectionCode] = {
     "frames": "no-volume",
 }
 _BLURRED_RATIO = 0.25
-_MIN_BORDERS = 16
 
 
 @dataclass(slots=True)
@@ -101,21 +105,23 @@ class Inspection:
     def inspect(self, row: int, entry: Entry) -> None:
         """Read one image and its masks, and add findings on them."""
         before = {code: finding.count for code, finding in self.findings.by_code.items()}
-        image_HWC, valid_HW = self._inspect_image(row, entry)
-        size = tuple(self.sizes_N2[row].tolist())
+        image = self._inspect_image(row, entry)
         misaligned = self._inspect_place(entry)
-        raw: dict[Labels, NDArray[np.integer]] = {}
+        maps: dict[Labels, MaskScan] = {}
         pixels: dict[int, int] | None = None
         for labels in entry.masks:
-            raw_HW = self._read_labels(entry, labels)
-            if raw_HW is not None:
-                raw[labels] = raw_HW
-                if any(size) and raw_HW.shape != size and labels not in misaligned:
-                    self._add_mismatch(entry, labels, raw_HW.shape, size)
-                pixels = self._inspect_values(entry, labels, raw_HW, valid_HW)
-                self._inspect_defects(entry, labels, raw_HW, valid_HW)
-        if self.annotators is not None and any(size):
-            votes_AHW = ignore_invalid(self._collect_votes(entry, raw, size), valid_HW)
+            mask = self._scan_mask(entry, labels, image)
+            if mask is None:
+                continue
+            if image is not None and mask.size_HW == image.size_HW:
+                maps[labels] = mask
+            elif image is not None and labels not in misaligned:
+                self._add_mismatch(entry, labels, mask.size_HW, image.size_HW)
+            pixels = self._inspect_values(entry, labels, mask)
+            self._inspect_defects(entry, labels, mask)
+        votes_AHW = None
+        if self.annotators is not None and image is not None:
+            votes_AHW = _collect_votes(entry, maps, image.size_HW)
             self.annotators.add(row, votes_AHW)
             pixels = dict(zip(*count_values(majority_vote(votes_AHW)), strict=True))
         if pixels is not None:
@@ -123,52 +129,25 @@ class Inspection:
         if self.sheet is not None:
             found = self.findings.by_code.items()
             codes = [code for code, finding in found if finding.count > before.get(code, 0)]
-            labels_HW = self._choose_labels(entry, raw, size)
-            if labels_HW is not None:
-                labels_HW = ignore_invalid(labels_HW, valid_HW)
-            self.sheet.add(row, entry, image_HWC, labels_HW, codes, valid_HW)
+            self.sheet.add(row, entry, image, _choose_labels(maps, votes_AHW), codes)
 
-    def _choose_labels(
-        self, entry: Entry, raw: dict[Labels, NDArray[np.integer]], size: tuple[int, ...]
-    ) -> LabelMap | None:
-        """The labels to show: those of the majority, or of the only mask; None without any."""
-        if self.annotators is not None and any(size):
-            return majority_vote(self._collect_votes(entry, raw, size))
-        for labels, raw_HW in raw.items():
-            if self.codec is not None and raw_HW.shape == size:
-                with suppress(DataError):  # reported as unlisted values
-                    return self.codec.decode(raw_HW, where=str(labels))
-        return None
-
-    def _collect_votes(
-        self, entry: Entry, raw: dict[Labels, NDArray[np.integer]], size: tuple[int, ...]
-    ) -> NDArray[np.uint8]:
-        """The votes of readable masks of the image's size; IGNORE for all other annotators."""
-        votes_AHW = np.full((len(entry.votes), *size), IGNORE, np.uint8)
-        for vote_HW, labels in zip(votes_AHW, entry.votes, strict=True):
-            raw_HW = None if labels is None else raw.get(labels)
-            if raw_HW is not None and raw_HW.shape == size and self.codec is not None:
-                with suppress(DataError):  # reported as unlisted values
-                    vote_HW[:] = self.codec.decode(raw_HW, where=str(labels))
-        return votes_AHW
-
-    def _inspect_image(self, row: int, entry: Entry) -> PixelData | tuple[None, None]:
-        """The image; None and None, and a finding, where it cannot be read."""
+    def _inspect_image(self, row: int, entry: Entry) -> ImageScan | None:
+        """The image; None, and a finding, where it cannot be read."""
         try:
-            data = image_HWC, valid_HW = read_data(entry.image)
+            image = scan_image(entry.image, THUMBNAIL_PX)
         except (DataError, MissingDependencyError) as error:
             self.findings.add("unreadable-image", entry.image, _strip_path(error, entry.image))
-            return None, None
-        if valid_HW is not None:
-            share = format_small_share(1 - float(valid_HW.mean()))
+            return None
+        if image.num_invalid is not None:
+            num_px = math.prod(image.size_HW)
+            share = format_small_share(1 - (num_px - image.num_invalid) / num_px)
             self.findings.add("no-data", entry.image, f"{share} of the pixels")
-        self.hashes.add(row, image_HWC)
-        self.sizes_N2[row] = image_HWC.shape[:2]
-        kind = ImageKind(image_HWC.shape[2], str(image_HWC.dtype))
-        self.num_of_kind[kind] += 1
-        if len(self.kinds[kind]) < MAX_EXAMPLES:
-            self.kinds[kind].append(entry.image)
-        return data
+        self.hashes.add(row, image)
+        self.sizes_N2[row] = image.size_HW
+        self.num_of_kind[image.kind] += 1
+        if len(self.kinds[image.kind]) < MAX_EXAMPLES:
+            self.kinds[image.kind].append(entry.image)
+        return image
 
     def _inspect_place(self, entry: Entry) -> set[Labels]:
         """Masks that do not lie where the image lies, as findings; the plane of a volume."""
@@ -202,25 +181,49 @@ class Inspection:
                 detail = f"{plane} slices, most have {planes[0][0]} ones"
                 self.findings.add("mixed-planes", volume.shown_file, detail)
 
-    def _read_labels(self, entry: Entry, labels: Labels) -> NDArray[np.integer] | None:
-        """Raw values; None, and a finding, where they cannot be read."""
-        shown = _name_file(entry, labels)
-        if isinstance(labels, ImageRef) and is_lossy(labels):
-            self.findings.add("lossy-mask", labels)
+    def _scan_mask(
+        self, entry: Entry, labels: Labels, image: ImageScan | None
+    ) -> MaskScan | None:
+        """The measures of a mask; None, and a finding, where it cannot be read."""
+        is_exact_file = False
+        if isinstance(labels, ImageRef):
+            is_exact_file = not is_lossy(labels)
+            if not is_exact_file:
+                self.findings.add("lossy-mask", labels)
         try:
-            if isinstance(labels, Annotation) and self.codec is not None:
-                drawing = labels.read()
-                painted_HW = labels.paint(drawing, self.codec)
-                self._inspect_drawing(shown, drawing)
-                self.task.add_shapes(drawing)
-                return painted_HW
-            if self.codec is not None:
-                return read_labels(labels, self.codec)
-            mask = labels if isinstance(labels, ImageRef) else ImageRef(labels.file)
-            return read_raw_as_stored(mask)[1]
+            size_HW, strips = self._read_labels(entry, labels)
+            mask = MaskScan(
+                codec=self.codec,
+                where=str(labels),
+                size_HW=size_HW,
+                finds_blur=is_exact_file,
+                side_px=None if self.annotators is not None else THUMBNAIL_PX,
+            )
+            valid_strips: Iterable[ValidMap | None] = repeat(None)
+            if image is not None and image.size_HW == size_HW:
+                valid_strips = image.read_valid_strips()
+            for raw_HW, valid_HW in zip(strips, valid_strips, strict=False):
+                mask.add(raw_HW, valid_HW)
         except DataError as error:
+            shown = _name_file(entry, labels)
             self.findings.add("unreadable-mask", shown, str(error).removeprefix(f"{labels}: "))
             return None
+        return mask
+
+    def _read_labels(
+        self, entry: Entry, labels: Labels
+    ) -> tuple[tuple[int, int], Iterator[NDArray[np.integer]]]:
+        """The size of a mask, and its raw values in strips."""
+        if self.codec is None:
+            mask = labels if isinstance(labels, ImageRef) else ImageRef(labels.file)
+            return _measure(mask, (stored.raw_HW for stored in read_mask_strips(mask)))
+        if isinstance(labels, ImageRef):
+            return _measure(labels, read_label_strips(labels, self.codec))
+        drawing = labels.read()
+        painted_HW = labels.paint(drawing, self.codec)
+        self._inspect_drawing(_name_file(entry, labels), drawing)
+        self.task.add_shapes(drawing)
+        return painted_HW.shape, (painted_HW[rows] for rows in list_strips(painted_HW.shape))
 
     def _add_mismatch(
         self, entry: Entry, labels: Labels, mask: tuple[int, ...], image: tuple[int, ...]
@@ -229,30 +232,22 @@ class Inspection:
         detail = detail.replace(str(entry.image), self.findings.shorten(entry.image))
         self.findings.add("size-mismatch", _name_file(entry, labels), detail)
 
-    def _inspect_values(
-        self,
-        entry: Entry,
-        labels: Labels,
-        raw_HW: NDArray[np.integer],
-        valid_HW: ValidMap | None,
-    ) -> dict[int, int]:
+    def _inspect_values(self, entry: Entry, labels: Labels, mask: MaskScan) -> dict[int, int]:
         """Pixels of each class index, and of IGNORE; unlisted values are in none.
 
         All pixels without data count as IGNORE.
         """
         path = _name_file(entry, labels)
-        stored = isinstance(labels, ImageRef) and not is_lossy(labels)
-        if stored and compute_blurred_ratio(raw_HW) > _BLURRED_RATIO:
+        if mask.blur.ratio > _BLURRED_RATIO:
             self.findings.add("antialiased-mask", path)
         if self.codec is None:
             return {}
         table = dict(self.codec.raw_to_index) | dict.fromkeys(self.codec.ignored, IGNORE)
         pixels: dict[int, int] = defaultdict(int)
         unlisted = []
-        if valid_HW is not None and valid_HW.shape == raw_HW.shape:
-            pixels[IGNORE] = int(np.count_nonzero(~valid_HW))
-            raw_HW = raw_HW[valid_HW][None]  # (P,) -> (1, P)
-        for value, number in zip(*count_values(raw_HW), strict=True) if raw_HW.size else ():
+        if mask.num_invalid is not None:
+            pixels[IGNORE] = mask.num_invalid
+        for value, number in sorted(mask.values.items()):
             if value in table:
                 pixels[table[value]] += number
             else:
@@ -276,27 +271,19 @@ class Inspection:
         if skipped:
             self.findings.add("no-region", path, skipped)
 
-    def _inspect_defects(
-        self,
-        entry: Entry,
-        labels: Labels,
-        raw_HW: NDArray[np.integer],
-        valid_HW: ValidMap | None,
-    ) -> None:
-        if self.codec is None:
+    def _inspect_defects(self, entry: Entry, labels: Labels, mask: MaskScan) -> None:
+        defects = mask.finish()
+        if defects is None or self.codec is None:
             return
         path = _name_file(entry, labels)
-        with suppress(DataError):  # reported as unlisted values
-            decoded_HW = self.codec.decode(raw_HW, where=str(labels))
-            labels_HW = ignore_invalid(decoded_HW, valid_HW)
-            self.task.add(labels_HW, find_background_index(self.codec.spec))
-            ignored = float(np.mean(labels_HW == IGNORE))
-            if 0.5 < ignored < 1:
-                self.findings.add("mostly-ignored", path, format_small_share(ignored))
-            names = dict(enumerate(self.codec.spec.names)) | {IGNORE: "(ignored)"}
-            for code, counts in find_defects(labels_HW).by_code():
-                listed = [f"{names[i]} {number}" for i, number in counts.most_common(4)]
-                self.findings.add(code, path, ", ".join(listed))
+        background = find_background_index(self.codec.spec)
+        self.task.add_regions(mask.regions, mask.boxes, background)
+        if 0.5 < mask.ignored_ratio < 1:
+            self.findings.add("mostly-ignored", path, format_small_share(mask.ignored_ratio))
+        names = dict(enumerate(self.codec.spec.names)) | {IGNORE: "(ignored)"}
+        for code, counts in defects.by_code():
+            listed = [f"{names[i]} {number}" for i, number in counts.most_common(4)]
+            self.findings.add(code, path, ", ".join(listed))
 
     def _count(self, split: str, pixels: dict[int, int]) -> None:
         if self.codec is None:
@@ -313,27 +300,37 @@ class Inspection:
         counts.ignored += pixels.get(IGNORE, 0)
 
 
-def compute_blurred_ratio(raw_HW: NDArray[np.integer]) -> float:
-    """Share of borders, in [0, 1], that pass through a value between those of their two sides.
+def _measure(
+    mask: ImageRef, strips: Iterator[NDArray[np.integer]]
+) -> tuple[tuple[int, int], Iterator[NDArray[np.integer]]]:
+    """The size of a mask file, with its strips, of which the first is read."""
+    first_HW = next(strips)
+    file = open_image(mask)
+    size_HW = file.size_HW if needs_strips(file) else first_HW.shape
+    return size_HW, chain([first_HW], strips)
 
-    A blend of two packed colours lies between them too: its first channel that differs does.
-    Across a hard border no pixel lies between; a smoothed one between raw values at least 2
-    apart has one or more. So has a class that is one pixel wide between two others: the hard
-    borders of its wide parts outnumber these.
-    """
-    through = hard = 0
-    for lines in (raw_HW, raw_HW.T):
-        wide = lines.astype(np.int32)
-        before, middle, after = wide[:, :-2], wide[:, 1:-1], wide[:, 2:]
-        far = np.abs(after - before) >= 2
-        inside = (middle != before) & (middle != after)
-        between = inside & ((before < middle) == (middle < after))
-        through += int((far & between).sum())
-        hard += int(((before != after) & ~inside).sum())
-    total = (
-        through + hard / 2
-    )  # a hard border counts twice: once before and once after the middle pixel
-    return through / total if total >= _MIN_BORDERS else 0.0
+
+def _collect_votes(
+    entry: Entry, maps: Mapping[Labels, MaskScan], size_HW: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """The votes of readable masks of the image's size; IGNORE for all other annotators."""
+    votes_AHW = np.full((len(entry.votes), *size_HW), IGNORE, np.uint8)
+    for vote_HW, labels in zip(votes_AHW, entry.votes, strict=True):
+        mask = None if labels is None else maps.get(labels)
+        if mask is not None and mask.is_listed:
+            vote_HW[:] = mask.labels_hw
+    return votes_AHW
+
+
+def _choose_labels(
+    maps: Mapping[Labels, MaskScan], votes_AHW: NDArray[np.uint8] | None
+) -> ShownLabels | None:
+    """The labels to show: those of the majority, or of the only mask; None without any."""
+    if votes_AHW is not None:
+        return ShownLabels.from_map(majority_vote(votes_AHW))
+    listed = (mask for mask in maps.values() if mask.codec is not None and mask.is_listed)
+    mask = next(listed, None)
+    return None if mask is None else ShownLabels(mask.labels_hw, mask.boxes.pixels)
 
 
 def _name_file(entry: Entry, labels: Labels) -> ImageRef | Path:

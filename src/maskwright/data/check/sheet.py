@@ -14,13 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ...core.image import ValidMap
 from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ...pages.browse import (
     BrowsedImage,
@@ -50,7 +48,9 @@ from ...pages.volumes import (
     render_volumes,
 )
 from ..entries.scan import Entry, name_volume
+from ..pixels.reduce import shrink
 from .document import AuditDocument
+from .imagescan import ImageScan
 from .values import ShownValues
 
 PAGE, DOCUMENT, FOLDER = "check.html", "check.json", "images"
@@ -61,7 +61,24 @@ _MOST_SIZES, _NUM_BINS = 12, 8
 
 _AREA, _IGNORED, _NUM_CLASSES = "megapixels", "ignored pixels (%)", "number of classes"
 _SPLIT, _FINDING = "split", "finding"
-_OF_SOME = "Of at most 32 images, evenly spread; each row of bars has its own height."
+_OF_SOME = (
+    "Of at most 32 images, or windows of large ones, evenly spread; each row of bars has its "
+    "own height."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShownLabels:
+    """The labels of one image, or some pixels of a large one, and its pixels by class index."""
+
+    labels_hw: LabelMap
+    pixels: Counter[int]
+
+    @classmethod
+    def from_map(cls, labels_HW: LabelMap) -> Self:
+        """Show a class map, and count it."""
+        counts = np.bincount(labels_HW.ravel()).tolist()
+        return cls(labels_HW, Counter(dict(enumerate(counts))))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,10 +104,9 @@ class ContactSheet:
         self,
         row: int,
         entry: Entry,
-        image_HWC: NDArray[Any] | None,
-        labels_HW: LabelMap | None,
+        image: ImageScan | None,
+        labels: ShownLabels | None,
         codes: Iterable[str],
-        valid_HW: ValidMap | None = None,
     ) -> None:
         """Add the image in row `row` with the codes of the findings on it.
 
@@ -99,61 +115,58 @@ class ContactSheet:
         found = sorted(codes)
         if entry.image.page is not None:
             self._pages[name_volume(entry.key, entry.group)] += 1
-        if image_HWC is not None:
-            self._sizes[image_HWC.shape[0], image_HWC.shape[1]] += 1
+        if image is not None:
+            self._sizes[image.size_HW] += 1
         extra = bool(found) and self._num_with_findings < MAX_IMAGES
         self._num_with_findings += bool(found)
         if not (extra or _is_sampled(row, self._num_images)):
             return
         panels = {}
-        if image_HWC is not None:
+        if image is not None:
             path = f"{FOLDER}/{row:05d}.jpg"
             (self.folder / FOLDER).mkdir(exist_ok=True)
-            (self.folder / path).write_bytes(self._draw(image_HWC, labels_HW, valid_HW))
+            (self.folder / path).write_bytes(self._draw(image, labels))
             panels = {"labels over the image": path}
-        self._images.append(self._describe(entry, image_HWC, labels_HW, found, panels))
+        self._images.append(self._describe(entry, image, labels, found, panels))
         if entry.image.page is not None and panels:
             name = name_volume(entry.key, entry.group)
             self._volumes.setdefault(name, []).append((entry.image.page, self._images[-1]))
 
-    def _draw(
-        self,
-        image_HWC: NDArray[Any],
-        labels_HW: LabelMap | None,
-        valid_HW: ValidMap | None,
-    ) -> bytes:
-        scale = min(1.0, THUMBNAIL_PX / max(image_HWC.shape[:2]))
-        height, width = (max(1, round(n * scale)) for n in image_HWC.shape[:2])
+    def _draw(self, image: ImageScan, labels: ShownLabels | None) -> bytes:
+        height, width = shrink(image.size_HW, THUMBNAIL_PX)
         small_hw3: Any = cv2.resize(
-            self._values.display.draw(image_HWC, valid_HW),
+            self._values.display.draw(*image.shown),
             (width, height),
             interpolation=cv2.INTER_AREA,
         )
-        if labels_HW is None or self._spec is None:
+        if labels is None or self._spec is None:
             return encode_jpeg(small_hw3)
-        labels_hw = cv2.resize(labels_HW, (width, height), interpolation=cv2.INTER_NEAREST)
+        labels_hw = cv2.resize(
+            labels.labels_hw, (width, height), interpolation=cv2.INTER_NEAREST
+        )
         return encode_jpeg(draw_overlay(small_hw3, np.asarray(labels_hw), self._spec.palette))
 
     def _describe(
         self,
         entry: Entry,
-        image_HWC: NDArray[Any] | None,
-        labels_HW: LabelMap | None,
+        image: ImageScan | None,
+        labels: ShownLabels | None,
         codes: list[str],
         panels: Mapping[str, str],
     ) -> BrowsedImage:
         numbers, shares, ratio = {}, {}, 1.0
-        if image_HWC is not None:
-            ratio = image_HWC.shape[1] / image_HWC.shape[0]
-            numbers[_AREA] = image_HWC.shape[0] * image_HWC.shape[1] / 1e6
-        if labels_HW is not None and self._spec is not None:
-            pixels = np.bincount(labels_HW.ravel(), minlength=IGNORE + 1)
+        if image is not None:
+            height, width = image.size_HW
+            ratio = width / height
+            numbers[_AREA] = height * width / 1e6
+        if labels is not None and self._spec is not None:
+            num_px = labels.pixels.total()
             shares = {
-                name: 100 * int(pixels[index]) / labels_HW.size
+                name: 100 * labels.pixels[index] / num_px
                 for index, name in enumerate(self._spec.names)
-                if pixels[index]
+                if labels.pixels[index]
             }
-            numbers[_IGNORED] = 100 * int(pixels[IGNORE]) / labels_HW.size
+            numbers[_IGNORED] = 100 * labels.pixels[IGNORE] / num_px
             numbers[_NUM_CLASSES] = len(shares)
         return BrowsedImage(
             key=entry.key,

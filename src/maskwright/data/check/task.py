@@ -5,14 +5,13 @@ or more are needed, so that a few odd images give no remark.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core.labels import IGNORE, LabelMap, LabelSpec
 from ...core.progress import Progress, silent
@@ -22,6 +21,7 @@ from ..dataset import Dataset, FolderDataset
 from ..entries.annotation import Annotation
 from ..shapes.drawing import Drawing
 from ..shapes.raster import Crop
+from ..shapes.regions import Regions, RegionTally
 from .findings import Finding, Findings
 
 TaskCode = Literal[
@@ -48,7 +48,21 @@ IMAGES_PER_CLASS, MIN_CLASSES = 2, 10
 MOST_MASKS = 512
 """Masks that `remark_on_task` reads, evenly spread; more than twice the most classes."""
 
-_TWO = np.ones((2, 2), np.uint8)
+
+@dataclass(slots=True)
+class BoxTally:
+    """Pixels of one class map by class index, its regions that are not small, and the boxes."""
+
+    pixels: Counter[int] = field(default_factory=Counter)
+    regions: Counter[int] = field(default_factory=Counter)
+    boxes: Counter[int] = field(default_factory=Counter)
+
+    def add(self, index: int, regions: Regions) -> None:
+        """Take regions of a class."""
+        is_large_R = regions.area_R >= SMALLEST_BOX_PX
+        self.pixels[index] += int(regions.area_R.sum())
+        self.regions[index] += int(is_large_R.sum())
+        self.boxes[index] += int((is_large_R & regions.is_box_R).sum())
 
 
 @dataclass(slots=True)
@@ -67,25 +81,34 @@ class TaskTally:
 
     def add(self, labels_HW: LabelMap, background: int | None) -> None:
         """Count one class map; the class of the background has no regions that count."""
+        self.add_strips((labels_HW,), background)
+
+    def add_strips(self, strips: Iterable[LabelMap], background: int | None) -> None:
+        """Count one class map that comes in strips, as `add` does."""
+        regions, boxes = RegionTally(), BoxTally()
+        for labels_HW in strips:
+            for index, ended in regions.add(labels_HW):
+                boxes.add(index, ended)
+        for index, last in regions.finish():
+            boxes.add(index, last)
+        self.add_regions(regions, boxes, background)
+
+    def add_regions(
+        self, regions: RegionTally, boxes: "BoxTally", background: int | None
+    ) -> None:
+        """Count one class map by its regions, all of which `boxes` has taken."""
         self.num_masks += 1
-        present = [i for i in np.unique(labels_HW).tolist() if i != IGNORE]
+        present = [index for index in regions.classes if index != IGNORE]
         self.masks.update(present)
         if len(present) == 1:
             self.whole[present[0]] += 1
+        thin_px = regions.thin_px
         for index in present:
             if index != background:
-                self._add_regions(index, (labels_HW == index).view(np.uint8))
-
-    def _add_regions(self, index: int, inside_HW: NDArray[np.uint8]) -> None:
-        _, _, stats, _ = cv2.connectedComponentsWithStats(inside_HW, connectivity=8)
-        width, height, area = stats[1:, 2], stats[1:, 3], stats[1:, 4]
-        large = area >= SMALLEST_BOX_PX
-        self.regions[index] += int(large.sum())
-        self.boxes[index] += int((large & (area == width * height)).sum())
-        opened_HW = cv2.morphologyEx(inside_HW, cv2.MORPH_OPEN, _TWO)
-        num = int(area.sum())
-        self.pixels[index] += num
-        self.thin_px[index] += num - int(np.count_nonzero(opened_HW))
+                self.regions[index] += boxes.regions[index]
+                self.boxes[index] += boxes.boxes[index]
+                self.pixels[index] += boxes.pixels[index]
+                self.thin_px[index] += thin_px[index]
 
     def add_shapes(self, drawing: Drawing) -> None:
         """Count the shapes of one drawing, and those that merge with another of their label."""
@@ -156,7 +179,7 @@ def remark_on_task(dataset: Dataset, progress: Progress = silent) -> tuple[Findi
     labelled = [index for index in range(len(dataset)) if dataset.has_labels(index)]
     sample = labelled[:: -(-len(labelled) // MOST_MASKS) or 1]
     for index in progress(sample, total=len(sample), what="looking at the task"):
-        tally.add(dataset.labels(index), background)
+        tally.add_strips(dataset.label_strips(index), background)
         for annotation in _list_annotations(dataset, index):
             tally.add_shapes(annotation.read())
     findings = Findings[TaskCode](Path(dataset.source))

@@ -13,13 +13,14 @@ from ...core.labels import LabelMap, LabelSpec
 from ...pages.display import HOUNSFIELD, Display, choose_channels
 from ..entries.annotation import read_labels
 from ..entries.scan import Entry
+from ..entries.windows import cut_entry
 from ..intensities import count_intensities, find_kind, find_window
 from ..pixels.imagefile import ImageFile
 from ..pixels.images import open_image
 from ..values import ValueSample, ValueTally
 
 _MOST_IMAGES = 32
-"""Images that are read for it, evenly spread."""
+"""Images, or windows of large ones, that are read for it, evenly spread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +33,19 @@ class ShownValues:
 
 def measure_values(entries: Sequence[Entry], codec: LabelCodec | None) -> ShownValues:
     """Read some images, and choose how all of them are shown."""
-    step = max(1, -(-len(entries) // _MOST_IMAGES))
-    read = [item for entry in entries[::step] if (item := _read(entry, codec)) is not None]
-    if not read:
+    entries = [part for entry in entries for part in cut_entry(entry)]
+    chosen = entries[:: max(1, -(-len(entries) // _MOST_IMAGES))]
+    numbers = Counter(num for entry in chosen if (num := _count_channels(entry)))
+    if not numbers:
         return ShownValues(display=Display())
     spec = LabelSpec.from_names(("all",)) if codec is None else codec.spec
     bands = entries[0].image.bands
-    channels = Counter(data.image_HWC.shape[2] for data, *_ in read).most_common(1)[0][0]
+    channels = numbers.most_common(1)[0][0]
     tally = ValueTally(spec)
-    for data, labels_HW, image in read:
+    for item in (_read(entry, codec) for entry in chosen):
+        if item is None:
+            continue
+        data, labels_HW, image = item
         if data.image_HWC.shape[2] == channels and (
             data.valid_HW is None or data.valid_HW.any()
         ):
@@ -54,6 +59,14 @@ def measure_values(entries: Sequence[Entry], codec: LabelCodec | None) -> ShownV
         return _choose(tally.finish(), None if codec is None else spec, bands)
     except (DataError, ValueError):  # several modalities, or no pixel with data
         return ShownValues(display=Display(is_wide=True))
+
+
+def _count_channels(entry: Entry) -> int:
+    """The channels of an image by its header; 0 where it cannot be read."""
+    try:
+        return open_image(entry.image).kind.channels
+    except (DataError, MissingDependencyError):
+        return 0
 
 
 def _read(

@@ -55,16 +55,14 @@ class RegionTally:
 
 
 def tally_regions(
-    raw_HW: NDArray[np.integer], values: list[int], tallies: dict[int, RegionTally]
+    small_hw: NDArray[np.integer], values: list[int], tallies: dict[int, RegionTally]
 ) -> None:
-    """Add one mask, which holds `values`; only every n-th pixel of a large one is counted.
+    """Add one mask, which holds `values`, by every `find_step`-th of its rows and columns.
 
     A mask of more values than classes usually are is left out.
     """
     if len(values) > _MAX_VALUES:
         return
-    step = -(-max(raw_HW.shape) // _MAX_SIDE)
-    small_hw = raw_HW[::step, ::step]
     border = np.concatenate((small_hw[[0, -1]].ravel(), small_hw[:, [0, -1]].ravel()))
     for value in values:
         inside_hw = (small_hw == value).view(np.uint8)
@@ -78,6 +76,11 @@ def tally_regions(
                 inner=_count_inner(inside_hw),
             )
             tallies.setdefault(value, RegionTally()).add(one)
+
+
+def find_step(size_HW: tuple[int, ...]) -> int:
+    """The step between rows and columns by which a mask is looked at."""
+    return -(-max(size_HW) // _MAX_SIDE)
 
 
 def propose_kind(name: str, tallies: Iterable[RegionTally]) -> Kind:

@@ -16,7 +16,7 @@ from ...core.codec import pack_rgb
 from ...core.errors import DataError
 from ..pixels.imageref import ImageRef
 from ..pixels.images import open_image
-from ..pixels.rawmask import read_raw_as_stored
+from ..pixels.rawmask import read_mask_strips
 from .dataset_yaml import FILE_NAME
 from .hints import Hints
 
@@ -94,7 +94,8 @@ def _compare_used_entries(
     ambiguous = any(not len(palette) for palette in palettes.values())
     for mask, palette in palettes.items():
         with suppress(DataError):  # reported when the mask is read for its values
-            used = np.unique(read_raw_as_stored(mask)[1])
+            strips = [np.unique(stored.raw_HW) for stored in read_mask_strips(mask)]
+            used = np.unique(np.concatenate(strips))
             shown = palette[used[used < len(palette)]].tolist()
             ambiguous |= len(set(shown)) < len(used)
             for index, color in zip(used.tolist(), shown, strict=False):

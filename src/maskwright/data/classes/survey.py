@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +12,9 @@ from ...core.errors import DataError
 from ...core.progress import Progress, silent
 from ...pages.text import format_small_share
 from ..pixels.imageref import ImageRef
-from ..pixels.rawmask import GREY, Pixels, StoredMask, read_stored_mask
-from .kinds import RegionTally, tally_regions
+from ..pixels.images import image_size
+from ..pixels.rawmask import GREY, Pixels, read_mask_strips
+from .kinds import RegionTally, find_step, tally_regions
 
 MAX_VALUES = 4096
 """More distinct values than this are counted as one excess: photographs, lossy masks."""
@@ -58,27 +60,27 @@ class Survey:
     def add(self, mask: ImageRef, *, by_color: bool = False, regions: bool = False) -> None:
         """Count one mask; `by_color` reads palettes as colours, `regions` tallies regions."""
         try:
-            stored = read_stored_mask(mask, by_color=by_color)
+            stored = _read_mask(mask, by_color=by_color)
         except DataError as error:
             self.num_unreadable += 1
             self.unreadable = [*self.unreadable, str(error)][:8]
             return
         self.kinds.setdefault(stored.pixels, mask)
         self.num_masks += 1
-        self.num_pixels += stored.raw_HW.size
-        values, counts = count_values(stored.raw_HW)
+        self.num_pixels += stored.counts.total()
+        values = sorted(stored.counts)
         self._note_form(mask, stored, values)
-        for value, count in zip(values, counts, strict=True):
+        for value in values:
             if value not in self.counts and len(self.counts) >= MAX_VALUES:
                 self.excess = True
                 return
             tally = self.counts.setdefault(value, ValueCount(first=mask))
-            tally.pixels += count
+            tally.pixels += stored.counts[value]
             tally.masks += 1
         if regions:
-            tally_regions(stored.raw_HW, values, self.regions)
+            tally_regions(stored.raw_hw, values, self.regions)
 
-    def _note_form(self, mask: ImageRef, stored: StoredMask, values: list[int]) -> None:
+    def _note_form(self, mask: ImageRef, stored: "_MaskValues", values: list[int]) -> None:
         if stored.nodata is not None:
             self.nodata.add(stored.nodata)
         grey = stored.pixels == "rgb" and not any(value % GREY for value in values)
@@ -114,6 +116,36 @@ class Survey:
         tally = self.counts[value]
         share = format_small_share(tally.pixels / self.num_pixels)
         return f"({share} of pixels, in {tally.masks} of {self.num_masks} masks)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _MaskValues:
+    """Pixels by raw value of one mask, and every n-th row and column of it."""
+
+    pixels: Pixels
+    counts: Counter[int]
+    raw_hw: NDArray[np.integer]
+    one_bit: bool
+    nodata: int | None
+
+
+def _read_mask(mask: ImageRef, *, by_color: bool) -> _MaskValues:
+    """Read a mask, some rows at a time where it is large.
+
+    Raises:
+        DataError: It is unreadable.
+    """
+    counts: Counter[int] = Counter()
+    step, rows, top = 1, [], 0
+    with suppress(DataError):  # reading it says what is wrong
+        step = find_step(image_size(mask))
+    for stored in read_mask_strips(mask, by_color=by_color):
+        counts.update(dict(zip(*count_values(stored.raw_HW), strict=True)))
+        rows.append(stored.raw_HW[-top % step :: step, ::step].copy())
+        top += len(stored.raw_HW)
+    return _MaskValues(
+        stored.pixels, counts, np.concatenate(rows), stored.one_bit, stored.nodata
+    )
 
 
 def survey_masks(

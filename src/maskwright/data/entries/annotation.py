@@ -1,6 +1,6 @@
 """Annotation: the labels of one image as shapes in a tool's own file, where a mask would be."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from ..classes.dataset_yaml import ClassEntry, CodecEntry, DatasetFile
 from ..classes.kinds import BACKGROUND_NAMES
 from ..pixels.imageref import ImageRef
 from ..pixels.images import open_image
-from ..pixels.rawmask import read_raw
+from ..pixels.rawmask import read_raw, read_raw_strips
 from ..shapes.drawing import Drawing, Overlap, paint
 
 
@@ -90,8 +90,19 @@ def read_labels(labels: Labels, codec: LabelCodec) -> NDArray[np.integer]:
     if isinstance(labels, Annotation):
         return labels.paint(labels.read(), codec)
     if codec.pixels == "name":
-        raise DataError(f"{labels}: a mask, where dataset.yaml says 'pixels: name' (shapes)")
+        raise _explain_mask(labels)
     return read_raw(labels, codec.pixels)
+
+
+def read_label_strips(mask: ImageRef, codec: LabelCodec) -> Iterator[NDArray[np.integer]]:
+    """Read a mask as `read_labels` does, some rows at a time where it is large."""
+    if codec.pixels == "name":
+        raise _explain_mask(mask)
+    yield from read_raw_strips(mask, codec.pixels)
+
+
+def _explain_mask(mask: ImageRef) -> DataError:
+    return DataError(f"{mask}: a mask, where dataset.yaml says 'pixels: name' (shapes)")
 
 
 def decode_mask(

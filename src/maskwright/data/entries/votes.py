@@ -4,6 +4,8 @@ The majority is the class with the most votes, votes for IGNORE not counted. A t
 score there would reward chance. The votes keep both classes of a tie, and a loss can use them.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +15,7 @@ from ...core.image import ValidMap
 from ...core.labels import IGNORE, LabelMap
 from ..pixels.imageref import ImageRef
 from ..pixels.resample import read_aligned
-from .annotation import Labels, decode_mask, read_labels
+from .annotation import Labels, decode_mask, read_label_strips, read_labels
 from .scan import Entry
 
 
@@ -52,6 +54,16 @@ def read_votes(entry: Entry, codec: LabelCodec, *, align: bool = False) -> NDArr
     return np.stack(
         [nothing_HW if path is None else maps[path] for path in entry.votes or (first,)]
     )
+
+
+def read_vote_strips(entry: Entry, codec: LabelCodec) -> Iterator[NDArray[np.uint8]]:
+    """Read LabelMaps as `read_votes` does, some rows at a time where a single mask is large."""
+    mask = entry.labels
+    if entry.votes or not isinstance(mask, ImageRef):
+        yield read_votes(entry, codec)
+        return
+    for raw_HW in read_label_strips(mask, codec):
+        yield decode_mask(codec, raw_HW, mask, keep_listed=True)[None]
 
 
 def ignore_invalid(

@@ -24,7 +24,7 @@ from ..classes.survey import Survey, survey_masks
 from ..entries.annotation import Annotation
 from ..entries.scan import SPLITS, Entry, sort_entries
 from ..pixels.imageref import ImageRef
-from ..pixels.rawmask import read_raw_as_stored
+from ..pixels.rawmask import find_pixels
 from . import splitfile
 from .locate import DataFolder
 from .renewal import record_inference
@@ -201,7 +201,7 @@ def _with_pixels(data: DataFolder) -> DatasetFile:
     for entry in data.scan.entries:
         for path in entry.masks:
             with suppress(DataError):  # reported when the mask is read for its labels
-                kind = "name" if isinstance(path, Annotation) else read_raw_as_stored(path)[0]
+                kind = "name" if isinstance(path, Annotation) else find_pixels(path)
                 codec = document.codec.model_copy(update={"pixels": kind})
                 return document.model_copy(update={"codec": codec})
     return document

@@ -15,7 +15,7 @@ from ...core.codec import LabelCodec
 from ...core.labels import IGNORE
 from ...core.progress import Progress
 from ..entries.scan import Entry
-from ..entries.votes import majority_vote, read_votes
+from ..entries.votes import majority_vote, read_vote_strips
 
 
 def count_classes(
@@ -25,9 +25,8 @@ def count_classes(
     counts_NC = np.zeros((len(entries), len(codec.spec)), np.int64)
     items: Iterable[tuple[int, Entry]] = enumerate(entries)
     for row, entry in progress(items, total=len(entries), what="counting classes"):
-        if entry.labels is not None:
-            labels_HW = majority_vote(read_votes(entry, codec))
-            counts_NC[row] = count_pixels(labels_HW, len(codec.spec))
+        for votes_AHW in read_vote_strips(entry, codec) if entry.labels is not None else ():
+            counts_NC[row] += count_pixels(majority_vote(votes_AHW), len(codec.spec))
     return counts_NC
 
 

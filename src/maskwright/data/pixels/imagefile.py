@@ -198,6 +198,11 @@ class ImageFile(Protocol):
         """A window of `read_stored`; decodes no more than that where the file allows it."""
         return self.read_stored()[window].copy()
 
+    @property
+    def reads_stored_windows(self) -> bool:
+        """Whether `read_stored_window` decodes a part of the file alone."""
+        return False
+
     def read_colors(self) -> NDArray[Any]:
         """As `read_stored`, but a palette gives its colours: (H, W, 3)."""
         return self.read_stored()

@@ -6,6 +6,7 @@ numbers, not the greys they are spread to; a colour mask gives packed 0xRRGGBB, 
 orientation is applied as for photographs.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 from ...core.codec import TRANSPARENT, pack_rgb
 from ...core.errors import DataError
 from ...core.files import open_file
+from .imagefile import ImageFile
 from .imageref import ImageRef
 from .images import MAX_FILE_BYTES, open_image, to_ref
+from .strips import read_stored_strips
 
 Pixels = Literal["index", "rgb"]
 GREY = 0x010101
@@ -50,7 +53,11 @@ def read_raw(mask: ImageRef | PurePath, pixels: Pixels) -> NDArray[np.integer]:
         DataError: Unreadable, of the other kind, or partly transparent.
     """
     ref = to_ref(mask)
-    stored = _read(ref, by_color=pixels == "rgb")
+    return _require_kind(ref, _read(ref, by_color=pixels == "rgb"), pixels)
+
+
+def _require_kind(ref: ImageRef, stored: StoredMask, pixels: Pixels) -> NDArray[np.integer]:
+    """The raw values of a mask, or of rows of it, as `read_raw` gives them."""
     raw_HW = stored.raw_HW
     if stored.pixels == "rgb" and pixels == "index" and _is_grey(raw_HW):
         return (raw_HW // GREY).astype(np.uint8)
@@ -78,6 +85,11 @@ def read_raw_as_stored(mask: ImageRef | PurePath) -> tuple[Pixels, NDArray[np.in
     return stored.pixels, stored.raw_HW
 
 
+def find_pixels(mask: ImageRef | PurePath) -> Pixels:
+    """What kind of mask a file holds; of a large one, a strip is read."""
+    return next(read_mask_strips(to_ref(mask))).pixels
+
+
 def is_lossy(image: ImageRef | PurePath) -> bool:
     """Whether the compression changes pixel values: JPEG, or WebP that is not lossless."""
     with open_file(to_ref(image).file, most_bytes=MAX_FILE_BYTES) as file:
@@ -87,9 +99,25 @@ def is_lossy(image: ImageRef | PurePath) -> bool:
     )
 
 
+def read_mask_strips(mask: ImageRef, *, by_color: bool = False) -> Iterator[StoredMask]:
+    """Read a mask as `read_stored_mask` does, some rows at a time where it is large."""
+    file = open_image(mask)
+    for stored in read_stored_strips(file, by_color=by_color):
+        yield _interpret(mask, file, stored)
+
+
+def read_raw_strips(mask: ImageRef, pixels: Pixels) -> Iterator[NDArray[np.integer]]:
+    """Read a mask as `read_raw` does, some rows at a time where it is large."""
+    for stored in read_mask_strips(mask, by_color=pixels == "rgb"):
+        yield _require_kind(mask, stored, pixels)
+
+
 def _read(ref: ImageRef, *, by_color: bool) -> StoredMask:
     file = open_image(ref)
-    stored = file.read_colors() if by_color else file.read_stored()
+    return _interpret(ref, file, file.read_colors() if by_color else file.read_stored())
+
+
+def _interpret(ref: ImageRef, file: ImageFile, stored: NDArray[Any]) -> StoredMask:
     if stored.ndim == 3:
         return StoredMask(pixels="rgb", raw_HW=_pack_colors(ref, stored))
     if stored.dtype == np.bool_:

@@ -77,6 +77,11 @@ class WindowImage(ImageFile):
         """Values of the window as stored."""
         return self._whole.read_stored_window(self._place(None))
 
+    def read_colors(self) -> NDArray[Any]:
+        """As `read_stored`; the colours of a palette are looked up in the whole image."""
+        stored = self.read_stored()
+        return stored if stored.ndim == 3 else self._whole.read_colors()[self._place(None)]
+
     def _place(self, window: Window | None) -> Window:
         """A window of the window in the whole image."""
         top, _, left, _ = self.ref.window or (0, 0, 0, 0)

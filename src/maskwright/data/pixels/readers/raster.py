@@ -100,8 +100,18 @@ class _RasterImage(ImageFile):
             return mark_valid(image_HWC, nodata=raster.nodata, mask_HW=mask_HW)
 
     def read_stored(self) -> NDArray[Any]:
+        return self._read_stored()
+
+    @property
+    def reads_stored_windows(self) -> bool:
+        return True
+
+    def read_stored_window(self, window: Window) -> NDArray[Any]:
+        return self._read_stored(window)
+
+    def _read_stored(self, window: Window | None = None) -> NDArray[Any]:
         with self._open() as raster, explain_faults(self.ref):
-            bands_HWC = read_bands(raster)
+            bands_HWC = read_bands(raster, window)
             return bands_HWC if bands_HWC.shape[2] > 1 else bands_HWC[..., 0]
 
     def _open(self) -> Any:

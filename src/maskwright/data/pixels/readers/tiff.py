@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ....core.image import PixelData
@@ -86,7 +87,7 @@ class _TiffImage(ImageFile):
     @property
     def reads_windows(self) -> bool:
         with explain_faults(self.ref):
-            return read_tiff_window(self.ref, (slice(0, 1), slice(0, 1))) is not None
+            return read_tiff_window(self.ref, np.s_[:1, :1]) is not None
 
     def read_data(self, window: Window | None = None) -> PixelData:
         with explain_faults(self.ref):
@@ -119,6 +120,11 @@ class _TiffImage(ImageFile):
         with explain_faults(self.ref):
             part = read_tiff_window(self.ref, window, as_stored=True)
         return self.read_stored()[window].copy() if part is None else part
+
+    @property
+    def reads_stored_windows(self) -> bool:
+        with explain_faults(self.ref):
+            return read_tiff_window(self.ref, np.s_[:1, :1], as_stored=True) is not None
 
     def read_colors(self) -> NDArray[Any]:
         with explain_faults(self.ref):
