@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from maskwright.core.memory import keep_freed_memory
+from maskwright.core.memory import is_out_of_memory, keep_freed_memory
 
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _TAKE_AGAIN = """
@@ -44,3 +44,16 @@ def test_memory_that_was_freed_is_taken_again_without_the_system():
 def test_a_system_without_the_call_is_no_error(monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", lambda _: object())
     keep_freed_memory()
+
+
+def test_words_of_libraries_for_no_memory_are_known_and_others_are_not():
+    for error in (
+        MemoryError(),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"
+        ),
+        OSError(12, "Cannot allocate memory"),
+    ):
+        assert is_out_of_memory(error), error
+    assert not is_out_of_memory(RuntimeError("shapes disagree"))

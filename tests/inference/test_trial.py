@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save_model
 
-from maskwright.core.bundle import GRAPH, write_bundle
+from maskwright.core.bundle import GRAPH, PARITY, write_bundle
 from maskwright.core.errors import BundleError
-from maskwright.core.graph import Graph
+from maskwright.core.graph import INT8_TOLERANCE, Graph, Parity
 from maskwright.core.trust import is_trusted
 from maskwright.inference import onnxfile, trial
 from maskwright.inference.predictor import open_model
@@ -187,3 +187,42 @@ def test_what_is_not_a_graph_is_refused(tmp_path, content):
     (tmp_path / "a.onnx").write_bytes(content)
     with pytest.raises(BundleError, match="not an ONNX graph; copy the bundle again"):
         onnxfile.list_external_files(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize(("kept", "is_right"), [(0.0, True), (5.0, False)])
+def test_int8_that_overflows_here_is_refused_with_what_to_run(
+    bundle_of, painted_card, tmp_path, kept, is_right
+):
+    """The kept logits are those of the machine on which the graph was made."""
+    plain = bundle_of([CONV])
+    logits_KHW = np.zeros((4, 8, 9), np.float32)
+    logits_KHW[2] = kept
+    np.savez(
+        tmp_path / "kept.npz",
+        image_0=np.ones((3, 8, 9), np.float32),
+        logits_0=logits_KHW,
+    )
+    parity = Parity(
+        num_images=1,
+        num_pixels=72,
+        largest_logit=5.0,
+        largest_logit_difference=0.0,
+        equal_pixel_share=1.0,
+    )
+    graph = Graph(
+        file=GRAPH,
+        engine="onnxruntime",
+        precision="int8",
+        tolerance=INT8_TOLERANCE,
+        parity=parity,
+    )
+    files = {GRAPH: plain.file(GRAPH), PARITY: tmp_path / "kept.npz"}
+    bundle = write_bundle(tmp_path / "int8", painted_card(), files, graphs=[graph])
+    if is_right:
+        assert open_model(bundle.root).engine.precision == "int8"
+        return
+    with pytest.raises(
+        BundleError, match=r"the graph of int8 disagrees .*: use precision fp32"
+    ):
+        open_model(bundle.root)
+    assert open_model(bundle.root, trust=bundle.sha256[GRAPH]).engine.precision == "int8"

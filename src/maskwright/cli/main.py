@@ -18,7 +18,7 @@ import typer
 from ..core.errors import MaskwrightError
 from ..core.extras import explain_missing
 from ..core.files import describe_read_error
-from ..core.memory import keep_freed_memory
+from ..core.memory import is_out_of_memory, keep_freed_memory
 from ..core.spelling import speaks_command_line
 from .baseline import baseline
 from .bench import bench
@@ -59,6 +59,7 @@ from .video import video
 from .watch import watch
 
 INTERRUPTED = 130
+_NO_MEMORY = "out of memory; use smaller images, or a machine with more"
 
 app = typer.Typer(
     name="maskwright",
@@ -164,8 +165,10 @@ def main() -> None:
         _leave_stdout()
         print_text(_describe_system_error(error), err=True)
         sys.exit(1)
-    except MemoryError:
-        print_text("out of memory; use smaller images, or a machine with more", err=True)
+    except (MemoryError, ImportError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print_text(_NO_MEMORY, err=True)
         sys.exit(1)
     except SystemExit as end:
         if end.code == INTERRUPTED:
@@ -192,6 +195,8 @@ def _print_notes(error: BaseException | None) -> None:
 
 def _describe_system_error(error: OSError) -> str:
     """One line for a file, a folder or an output that no reader or writer has explained."""
+    if is_out_of_memory(error):
+        return _NO_MEMORY
     if error.filename is None:
         return f"the output cannot be written: {error.strerror or error}"
     return f"{os.fsdecode(error.filename)}: {describe_read_error(error)}"

@@ -15,6 +15,15 @@ _KEPT_BYTES, _KEPT_BLOCK_BYTES = (1 << 31) - 1, 1 << 30
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Parameters of mallopt, <malloc.h> of glibc."""
 
+_NO_MEMORY = (
+    "allocate memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    "failed to map segment",
+)
+"""Words of torch, ONNX Runtime, OpenVINO, the system, and of a library that is not loaded."""
+
 
 def find_free_bytes() -> int | None:
     """Bytes that this process can still take, by the machine, its control group and ulimit."""
@@ -23,6 +32,12 @@ def find_free_bytes() -> int | None:
         return None
     limits = (_find_free_of_group(), _find_free_of_process())
     return min([free, *(limit for limit in limits if limit is not None)])
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is exhausted; libraries raise many kinds for it."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(part in text for part in _NO_MEMORY)
 
 
 def _find_free_of_group() -> int | None:

@@ -2,12 +2,15 @@
 
 A graph is code: it may loop for ever or fill the memory. The child has a limit of time and one
 of memory, and runs the graph once, on a small image of zeros. A graph that passes is trusted
-from then on (`core.trust`); one that the user names by its SHA-256 needs no trial.
+from then on (`core.trust`); one that the user names by its SHA-256 needs no trial. A graph of
+int8 must also give the logits that its Bundle keeps: without instructions for it (VNNI), some
+CPUs add its products in 16 bits, which overflow in silence.
 """
 
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +20,9 @@ from ..core import parts
 from ..core.bundle import Bundle, open_bundle
 from ..core.errors import BundleError, MaskwrightError
 from ..core.trust import is_trusted, remember
-from .engine import ENGINES, EngineOptions, EnginePart
+from .engine import ENGINES, Engine, EngineOptions, EnginePart
+from .machine import Machine
+from .parity import verify
 
 SIZE_HW = (64, 96)
 CPU_S, WALL_S = 30, 180
@@ -27,6 +32,9 @@ MEMORY_BYTES = 4 << 30
 """For the child beside four times the size of the graph."""
 
 _OUT_OF_MEMORY = 3
+_LESS_EQUAL = 0.05
+"""By so much the share of equal pixels of int8 may be below that where it was made: crops that
+the Bundle keeps are fewer than the images there."""
 
 
 def require_trial(bundle: Bundle, graph: str, engine: str, trust: str | None) -> None:
@@ -107,6 +115,28 @@ def _run(root: Path, graph: str, engine: str) -> None:
     run = part.build(file, bundle.card, EngineOptions(threads=1))
     height, width = run.size_HW or (side + -side % run.size_multiple for side in SIZE_HW)
     run(np.zeros((1, bundle.card.input.channels, height, width), np.float32))
+    _require_int8(bundle, graph, run)
+
+
+def _require_int8(bundle: Bundle, file: str, run: Engine) -> None:
+    """Require that a graph of int8 computes here what it computed where it was made.
+
+    Raises:
+        BundleError: It does not.
+    """
+    graph = next(one for one in bundle.graphs if one.file == file)
+    if graph.precision != "int8" or graph.parity is None or bundle.parity_inputs is None:
+        return
+    needed = max(
+        graph.tolerance.equal_pixel_share, graph.parity.equal_pixel_share - _LESS_EQUAL
+    )
+    instructions = ", ".join(Machine.detect().instructions) or "no extensions"
+    verify(bundle, run).require_agreement(
+        replace(graph.tolerance, equal_pixel_share=needed),
+        graph=f"{bundle.root / file}: on this CPU ({instructions}) the graph of int8",
+        fix="CPUs without VNNI instructions may overflow in int8: use --precision fp32, or "
+        "export int8 again on this machine",
+    )
 
 
 def limit_process(file: Path) -> None:

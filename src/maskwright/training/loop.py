@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from maskwright.core.atomic import write_json
 from maskwright.core.errors import TrainingError
+from maskwright.core.memory import is_out_of_memory
 from maskwright.core.scores import mean_iou
 from maskwright.nn.loss import LossFunction, build_loss
 
@@ -325,9 +326,7 @@ class _Loop:
 
 def _is_out_of_memory(error: Exception) -> bool:
     """Whether `error` is one of the kinds that torch raises where memory runs out."""
-    text = str(error).lower()
-    exhausted = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return exhausted or "not enough memory" in text or "can't allocate" in text
+    return isinstance(error, torch.OutOfMemoryError) or is_out_of_memory(error)
 
 
 def _explain_out_of_memory(recipe: Recipe) -> str:

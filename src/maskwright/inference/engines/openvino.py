@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.card import ModelCard
-from ...core.errors import BundleError, ConfigError, MissingDependencyError, first_line
+from ...core.errors import BundleError, ConfigError, MissingDependencyError, shorten
 from ...core.logits import LogitsGrid
 from .. import onnxfile
 from ..engine import FP32, MAX_BATCH, Engine, EngineOptions, read_limits
@@ -63,7 +63,7 @@ class OpenVinoEngine(Engine):
         except RuntimeError as error:
             if any(text in str(error) for text in _NO_MEMORY):
                 raise MemoryError(str(error)) from error
-            raise self._refuse(image_BCHW, first_line(error)) from error
+            raise self._refuse(image_BCHW, _find_reason(error)) from error
         is_of_before = logits_BKhw.shape == before != expected
         if is_of_before and self.request.model_outputs[0].partial_shape.is_dynamic:
             raise MemoryError(f"OpenVINO left the output of the run before, {before}")
@@ -104,7 +104,7 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OpenVinoEngine
     except RuntimeError as error:
         raise BundleError(
             f"{file}: OpenVINO {openvino.__version__} cannot run this graph "
-            f"({first_line(error)}); copy the bundle again or export it again"
+            f"({_find_reason(error)}); copy the bundle again or export it again"
         ) from error
     classes, precision = len(card.labels), options.precision or FP32
     shape = [d.get_length() if d.is_static else None for d in graph.input(0).partial_shape]
@@ -124,6 +124,12 @@ def _open_core() -> Any:
     core = openvino.Core()
     core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")  # loads the plugin
     return core
+
+
+def _find_reason(error: RuntimeError) -> str:
+    """The last line of an error of OpenVINO; those before it are places in its sources."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return shorten(lines[-1].strip(), 200) if lines else type(error).__name__
 
 
 def _list_settings(core: Any, options: EngineOptions) -> dict[str, object]:
