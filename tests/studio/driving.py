@@ -35,18 +35,19 @@ def press(browser, key, modifiers=0):
         browser.ask("Input.dispatchKeyEvent", **event, modifiers=modifiers)
 
 
-def find_scale(browser):
+def find_scale(browser, size_HW):
     """Screen pixels for one pixel of the image, and the image's corner on the screen."""
+    height, width = size_HW
     return browser.value(
-        "(box => { const scale = Math.min(box.width / 520, box.height / 300);"
-        " return [scale, box.x + (box.width - 520 * scale) / 2,"
-        " box.y + (box.height - 300 * scale) / 2]; })"
+        f"(box => {{ const scale = Math.min(box.width / {width}, box.height / {height});"
+        f" return [scale, box.x + (box.width - {width} * scale) / 2,"
+        f" box.y + (box.height - {height} * scale) / 2]; }})"
         "(document.querySelector('#stage').getBoundingClientRect())"
     )
 
 
-def to_screen(browser, *points):
-    scale, left, top = find_scale(browser)
+def to_screen(browser, *points, size_HW=(300, 520)):
+    scale, left, top = find_scale(browser, size_HW)
     return [(left + x * scale, top + y * scale) for x, y in points]
 
 

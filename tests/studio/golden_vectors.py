@@ -16,6 +16,33 @@ from maskwright.studio.tiles import cut_map
 
 FILE = Path(__file__).with_name("golden.json")
 
+GOLDEN_MASK = (
+    (0, 0, 0, 0, 0, 0),
+    (0, 1, 1, 1, 0, 0),
+    (0, 1, 0, 1, 0, 1),
+    (0, 1, 1, 1, 0, 1),
+)
+"""A hole and two parts; the tests of annotation formats have its run lengths."""
+
+MASK_CASE = {
+    "size_HW": [4, 6],
+    "edits": [
+        {
+            "value": 1,
+            "mode": "overwrite",
+            "only": None,
+            "geometry": {
+                "kind": "polygon",
+                "rings": [
+                    [8, 8, 32, 8, 32, 32, 8, 32],
+                    [16, 16, 24, 16, 24, 24, 16, 24],
+                    [40, 16, 48, 16, 48, 32, 40, 32],
+                ],
+            },
+        }
+    ],
+}
+
 
 def draw_case(case):
     """The hashes of the tiles after the edits of a case, row by row."""
@@ -69,5 +96,6 @@ def _make_polygon(rng, size_HW):
 
 if __name__ == "__main__":
     cases = [make_case(np.random.default_rng(seed), 6) for seed in range(16)]
+    cases.append(MASK_CASE)
     vectors = [{**case, "tiles_sha256": draw_case(case)} for case in cases]
     FILE.write_text(json.dumps(vectors, indent=None, separators=(",", ":")) + "\n")

@@ -146,6 +146,22 @@ def test_a_picture_that_says_it_is_huge_is_refused_by_name(photos):
         assert page.item(other)["state"] == "new"  # the others are there
 
 
+def test_files_beside_images_are_neither_listed_nor_served(photos):
+    """Line 28: pages and drawings with scripts, and a page that is named as a picture."""
+    script = "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"
+    for name in ("a.svg", "index.html", "note.png"):
+        (photos / name).write_text(script)
+    with open_project(photos, classes=["road", "car"]) as project:
+        page = make_page(project)
+        items = {i["key"]: i["id"] for i in page.ask("GET", "/api/items").json()["items"]}
+        assert not {"a", "index"} & set(items)
+        for name in ("a.svg", "assets/index.html", "assets/a.svg"):
+            assert page.ask("GET", f"/{name}").status_code == 404
+        refused = page.ask("GET", f"/api/items/{items['note']}/picture/0/0/0")
+        assert refused.headers["content-type"] == "application/json"
+        assert "note" in refused.json()["error"]
+
+
 @pytest.mark.long
 def test_what_was_not_sent_survives_the_death_of_the_browser(studio, tmp_path):
     """Line 2: kill -9 of the browser while the server is gone."""

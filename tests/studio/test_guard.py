@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -76,6 +78,10 @@ def test_every_answer_forbids_foreign_scripts_and_frames(page, app):
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
         assert headers["x-content-type-options"] == "nosniff"
+        assert not [name for name in headers if name.startswith("access-control")]
+    html = page.ask("GET", "/").text
+    assert re.findall(r"<script[^>]*>", html) == re.findall(r"<script[^>]* src=[^>]*>", html)
+    assert not re.search(r"<style|<[^>]+ (on\w+|style)=", html)
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2fapi.py", "%2e%2e", "studio.py", "none.js"])

@@ -1,5 +1,6 @@
 import re
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from starlette.testclient import TestClient
 from tests.studio_pages import PORT, Page, let_in
 
 from maskwright.core.errors import ConfigError
+from maskwright.core.results import STUDIO_FILE
 from maskwright.store.chain import list_events
 from maskwright.studio.api import make_app
 from maskwright.studio.errors import StudioError
@@ -78,12 +80,15 @@ def test_each_role_may_call_what_the_openapi_document_says(people, app):
     assert len(calls) == sum(route.path.startswith("/api/") for route in app.routes)
     for method, template, call in calls:
         least, path = call["x-role"], _fill(template)
-        if least == "everybody" or path in ("/api/events", "/api/logout", "/api/next"):
+        if least == "everybody":
             continue
         assert nobody.ask(method, path).status_code == 401, path
         for role, page in people.items():
+            may = ROLES.index(role) >= ROLES.index(least)
+            if may and path in ("/api/events", "/api/logout", "/api/next"):
+                continue  # a stream, the end of the session, and 404 where nothing is left
             answer = page.ask(method, path, content=b"")
-            if ROLES.index(role) < ROLES.index(least):
+            if not may:
                 assert answer.status_code == 403, (role, path)
                 assert f"this is for the role {least} and those above it" in answer.text
             else:
@@ -157,6 +162,23 @@ def test_a_login_ends_by_log_out_and_by_a_new_password(project, app, people):
     page = _log_in(app, "vie", again.json()["password"])
     assert page.ask("GET", "/api/project").json()["person"]["role"] == "manager"
     page.ask("POST", "/api/logout")
+    assert page.ask("GET", "/api/items").status_code == 401
+
+
+def test_a_session_ends_with_its_time(project, app):
+    password = add_user(project.store, "ann", "annotator", actor="local")
+    begun = time.time()
+    page = _log_in(app, "ann", password)
+    hours = 12 * 3600
+    with sqlite3.connect(project.folder / STUDIO_FILE) as store:
+        ((expires,),) = store.execute("SELECT expires FROM session").fetchall()
+        assert begun + hours <= expires <= time.time() + hours
+        assert page.ask("GET", "/api/items").status_code == 200
+        store.execute("UPDATE session SET expires = expires - ?", [hours + 1])
+    store.close()
+    assert page.ask("GET", "/api/items").json() == {"error": "log in first", "why": "login"}
+    other = _log_in(app, "ann", password)  # forgets the sessions whose time is over
+    assert other.ask("GET", "/api/items").status_code == 200
     assert page.ask("GET", "/api/items").status_code == 401
 
 
