@@ -124,6 +124,7 @@ def test_an_option_of_several_verbs_has_one_text():
         "--webhook",
         "--seed",
         "--classes",
+        "--device",
         "--split",
         "--mapping",
         "--write",

@@ -10,6 +10,7 @@ from maskwright.core.bundle import GRAPH, write_bundle
 from maskwright.core.errors import BundleError, ConfigError, OutputError, UnknownNameError
 from maskwright.core.graph import Graph
 from maskwright.inference.bench.bench import Bench, EngineTime, NotRun, bench_model
+from maskwright.inference.bench.energy import EnergyMeter
 from maskwright.inference.bench.output import list_lines, write_bench
 from maskwright.inference.bench.worker import Job
 from maskwright.inference.machine import Machine
@@ -33,6 +34,7 @@ def _time(engine, ms_p50, times_torch, **how):
         ms_p95=2 * ms_p50,
         images_per_s=1000 / ms_p50,
         peak_memory_mb=None,
+        joules_per_image=how.get("joules"),
         times_torch=times_torch,
         num_runs=15,
     )
@@ -45,7 +47,10 @@ BENCH = Bench(
     batch=1,
     num_rounds=5,
     machine=MACHINE,
-    engines=(_time("onnxruntime", 4.0, 2.5, precision="int8"), _time("torch", 10.0, 1.0)),
+    engines=(
+        _time("onnxruntime", 4.0, 2.5, precision="int8", joules=0.25),
+        _time("torch", 10.0, 1.0),
+    ),
     not_run=(NotRun(engine="openvino", precision="bf16", threads=2, reason="no bf16 here"),),
 )
 
@@ -110,6 +115,7 @@ def test_table_and_folder_have_times_ratios_and_reasons(tmp_path):
         "8.00",
         "250.0",
         "–",
+        "0.25",
         "2.50",
     ]
     assert lines[-2:] == [
@@ -131,6 +137,28 @@ def test_table_and_folder_have_times_ratios_and_reasons(tmp_path):
     assert document["machine"]["processor"] == "a CPU"
     with pytest.raises(OutputError, match="exists"):
         write_bench(BENCH, tmp_path / "speed")
+
+
+def test_energy_is_that_of_all_packages_also_where_a_counter_starts_again(tmp_path):
+    def show(first_uj, second_uj):
+        counts = {"intel-rapl:0": first_uj, "intel-rapl:0:0": 7, "intel-rapl:1": second_uj}
+        for name, count in counts.items():
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / "energy_uj").write_text(f"{count}\n")
+            (tmp_path / name / "max_energy_range_uj").write_text("9999999\n")
+
+    show(1_000_000, 9_500_000)
+    meter = EnergyMeter.open(tmp_path)
+    before_uj = meter.read_uj()
+    assert before_uj == (1_000_000, 9_500_000)
+    show(3_000_000, 500_000)
+    assert meter.count_joules(before_uj) == pytest.approx(3.0)
+
+
+def test_a_machine_without_counters_has_no_meter(tmp_path):
+    assert EnergyMeter.open(tmp_path) is None
+    (tmp_path / "intel-rapl:0").mkdir()
+    assert EnergyMeter.open(tmp_path) is None
 
 
 def test_a_job_is_read_as_it_was_written_and_this_machine_has_cores():

@@ -19,6 +19,8 @@ def test_a_client_returns_the_prediction_of_the_model(server, small, photographs
     assert (there.overlay() == here.overlay()).all()
     assert there.coverage == here.coverage
     assert Client(server.address).list_models() == ["painted", "small"]
+    engine = Client(server.address).open_model("small").engine
+    assert (engine.name, engine.precision) == ("onnxruntime", "fp32")
 
 
 def test_predict_by_a_server_writes_what_predict_by_the_bundle_writes(
@@ -47,7 +49,7 @@ def test_the_command_line_takes_an_address_and_refuses_what_the_server_has_chose
     assert (tmp_path / "out/classes/a.png").is_file()
     done = CliRunner().invoke(app, [*words, str(tmp_path / "out2"), "--tile", "128x128"])
     assert isinstance(done.exception, ConfigError)
-    assert "a server has chosen engine, tiles and refiners" in str(done.exception)
+    assert "a server has chosen engine, device, tiles and refiners" in str(done.exception)
 
 
 @pytest.mark.parametrize("kind", ["uint8-1", "uint8-3", "uint16-1", "uint16-3", "float32-5"])

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import ConfigError
+from ..core.threads import count_cores
 from .console import Console
 from .options import (
     AsJson,
@@ -26,8 +27,11 @@ def bench(
     engines: Engines = "all",
     size: Size = "512x512",
     threads: Annotated[
-        str, typer.Option(metavar="N,N", help="Numbers of threads to measure with.")
-    ] = "1",
+        str | None,
+        typer.Option(
+            metavar="N,N", help="Threads of the engine, each measured (default: all cores)."
+        ),
+    ] = None,
     batch: Annotated[
         int, typer.Option(metavar="N", help="Images in one call of the network.")
     ] = 1,
@@ -68,7 +72,9 @@ def bench(
     console.result(found.to_json())
 
 
-def _read_threads(text: str) -> list[int]:
+def _read_threads(text: str | None) -> list[int]:
+    if text is None:
+        return [count_cores()]
     if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", text, re.ASCII):
         raise ConfigError(f"--threads {text!r}: expected numbers, such as 1,2")
     return [int(number) for number in text.split(",")]

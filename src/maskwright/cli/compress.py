@@ -9,6 +9,7 @@ import typer
 from ..core.duration import budget_seconds
 from .console import BAD_VERDICT, Console
 from .export import Qat
+from .opening import Threads
 from .options import (
     AllowOutside,
     AsJson,
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
 TargetMs = Annotated[
     float, typer.Option(metavar="MS", help="Time of one image that is wanted.", min=0.01)
-]
-Threads = Annotated[
-    int | None, typer.Option(metavar="N", help="Threads (default: all cores).", min=1)
 ]
 
 

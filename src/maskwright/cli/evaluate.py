@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import Console
-from .opening import Opening
+from .opening import Opening, Providers, RunDevice, RunsOn, Threads
 from .options import (
     AcceptLicence,
     AllowDownload,
@@ -68,6 +68,9 @@ def evaluate(
     max_memory: MaxMemory = "4GB",
     tta: Tta = None,
     dropout: Dropout = 0,
+    threads: Threads = None,
+    device: RunDevice = "auto",
+    providers: Providers = None,
     trust: Trust = None,
     accept_licence: AcceptLicence = False,
     propose_mapping: ProposeMapping = None,
@@ -80,23 +83,21 @@ def evaluate(
 ) -> None:
     """Score MODEL on one split of DATA: a report."""
     console = Console(as_json=as_json, quiet=quiet)
-    opening = Opening(engine, precision, refine, trust, accept_licence=accept_licence)
-    from ..core.report import FILE_NAME
-    from ..core.results import WriteMode, open_results
+    on = RunsOn(threads, device, providers)
+    opening = Opening(engine, precision, refine, trust, accept_licence=accept_licence, on=on)
+    from ..core.results import WriteMode
     from ..evaluation.evaluate import evaluate as score
-    from ..evaluation.report.page import add_report
+    from ..evaluation.report.page import add_report, open_report
     from ..inference.tiling import Tiling
 
     tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
     detail = parse_detail(full=True, tolerance=tolerance, surface=surface, spacing=spacing)
-    mode = WriteMode(overwrite=overwrite)
-    with open_results(out, "evaluate", mode, former=FILE_NAME) as results:
+    with open_report(out, WriteMode(overwrite=overwrite)) as results:
         predictor = opening.open(model, tiling=tiling, tta=tta, dropout=dropout)
         console.say_all(predictor.notes)
-        dataset = _open(data, console, outside=allow_outside, download=allow_download)
         report = score(
             predictor,
-            dataset.subset(split),
+            _open(data, split, console, outside=allow_outside, download=allow_download),
             detail=detail,
             group=group,
             attributes=attributes,
@@ -109,9 +110,12 @@ def evaluate(
         console.say(f"{out / 'gallery.html'} shows every prediction")
 
 
-def _open(data: str, console: Console, *, outside: bool, download: bool) -> "FolderDataset":
+def _open(
+    data: str, split: str, console: Console, *, outside: bool, download: bool
+) -> "FolderDataset":
     from ..data.dataset import open_dataset
     from ..inference.fetch import HTTP, require_allowed
 
     require_allowed(data, HTTP, allow_download=download)
-    return open_dataset(data, allow_outside=outside, progress=console.progress)
+    dataset = open_dataset(data, allow_outside=outside, progress=console.progress)
+    return dataset.subset(split)

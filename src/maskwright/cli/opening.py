@@ -3,7 +3,9 @@
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
+
+import typer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +16,22 @@ if TYPE_CHECKING:
     from ..inference.predictor import Predictor
     from ..inference.tiling import Tiling
     from .console import Console
+
+
+Threads = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Threads of the engine (default: all cores).", min=1),
+]
+RunDevice = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:1.")
+]
+Providers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Execution providers of ONNX Runtime, such as TensorrtExecutionProvider.",
+    ),
+]
 
 
 class How(TypedDict):
@@ -40,6 +58,15 @@ class LabelStream(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
+class RunsOn:
+    """The part of the machine that an engine runs on, see `EngineOptions`."""
+
+    threads: int | None = None
+    device: str = "auto"
+    providers: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
     """The options of a verb by which a model is opened, see `open_model`."""
 
@@ -49,6 +76,7 @@ class Opening:
     trust: str | None
     _: KW_ONLY
     accept_licence: bool
+    on: RunsOn = RunsOn()
 
     def open(
         self,
@@ -104,7 +132,13 @@ class Opening:
     def _options(self) -> "EngineOptions":
         from ..inference.engine import EngineOptions, read_precision
 
-        return EngineOptions(precision=read_precision(self.precision))
+        providers = self.on.providers
+        return EngineOptions(
+            threads=self.on.threads,
+            device=self.on.device,
+            providers=() if providers is None else tuple(providers.split(",")),
+            precision=read_precision(self.precision),
+        )
 
     def _require_plain(self, how: How) -> None:
         """Refuse options that the server has chosen."""
@@ -113,9 +147,10 @@ class Opening:
 
         chosen = (self.engine, self.precision, self.refine, self.trust)
         options = (*chosen, how["tta"], how["dropout"] or None)
-        if any(option is not None for option in options) or how["tiling"] != Tiling():
+        is_plain = self.on == RunsOn() and how["tiling"] == Tiling()
+        if any(option is not None for option in options) or not is_plain:
             raise ConfigError(
-                "a server has chosen engine, tiles and refiners; leave out these options"
+                "a server has chosen engine, device, tiles and refiners; leave these out"
             )
 
     def open_folds(

@@ -9,7 +9,7 @@ import typer
 
 from ..pages.text import format_count, format_percent, text_table
 from .console import Console, print_text
-from .opening import How, Opening, Work
+from .opening import How, Opening, Providers, RunDevice, RunsOn, Threads, Work
 from .options import (
     AcceptLicence,
     AllowDownload,
@@ -110,6 +110,9 @@ def predict(
     ] = "predictions",
     engine: Engine = None,
     precision: Precision = None,
+    threads: Threads = None,
+    device: RunDevice = "auto",
+    providers: Providers = None,
     refine: Refine = None,
     tile: Tile = "auto",
     overlap: Overlap = None,
@@ -138,19 +141,15 @@ def predict(
     `--write cvat` (or another format of `convert`) writes labels for a labelling tool.
     """
     console = Console(as_json=as_json, quiet=quiet)
-    opening = Opening(engine, precision, refine, trust, accept_licence=accept_licence)
+    on = RunsOn(threads, device, providers)
+    opening = Opening(engine, precision, refine, trust, accept_licence=accept_licence, on=on)
     from ..core.results import WriteMode
     from ..inference.tiling import Tiling
 
     tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
     how: How = {"tiling": tiling, "tta": tta, "dropout": dropout}
-    predictor: Predictor | FoldPredictors
-    if out_of_fold:
-        predictor = opening.open_folds(model, inputs[0], **how)
-    else:
-        work: Work = {"num_images": _count_files(inputs), "progress": console.progress}
-        predictor = opening.open(model, work, **how)
-        console.say_all(predictor.notes)
+    folds = inputs[0] if out_of_fold else None
+    predictor = _open(opening, model, how, console, folds, num_images=_count_files(inputs))
     names = _list_kinds(write, mosaic=mosaic)
     inputs = _resolve(inputs)
     summary = _Prediction(inputs, out, workers, allow_download=allow_download).run(
@@ -161,6 +160,24 @@ def predict(
         console.progress,
     )
     _print_summary(summary, out, names, console)
+
+
+def _open(
+    opening: Opening,
+    model: str,
+    how: How,
+    console: Console,
+    folds: str | None,
+    *,
+    num_images: int,
+) -> "Predictor | FoldPredictors":
+    """The model, or the runs on the folds of a dataset."""
+    if folds is not None:
+        return opening.open_folds(model, folds, **how)
+    work: Work = {"num_images": num_images, "progress": console.progress}
+    predictor = opening.open(model, work, **how)
+    console.say_all(predictor.notes)
+    return predictor
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..core.duration import budget_seconds
+from .opening import Threads
 from .options import (
     AllowOutside,
     AsJson,
@@ -48,9 +49,7 @@ def prune(
         typer.Option(metavar="N", help="Rounds of pruning, each with training.", min=1),
     ] = None,
     engine: Engine = None,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="With --target-ms: threads.", min=1)
-    ] = None,
+    threads: Threads = None,
     size: Size = "512x512",
     values: ReadValues,
     budget: Budget = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from .console import Console
+from .opening import Threads
 from .options import (
     AsJson,
     Engine,
@@ -14,6 +15,7 @@ from .options import (
     KeepIn,
     MmPerPx,
     Port,
+    Precision,
     Quiet,
     Store,
     TokenFile,
@@ -57,10 +59,6 @@ AllowHost = Annotated[
 Rate = Annotated[
     float | None, typer.Option(metavar="N", help="Requests per second of one client.", min=0.01)
 ]
-Threads = Annotated[
-    int | None, typer.Option(metavar="N", help="Threads of the engine of each model.", min=1)
-]
-Precision = Annotated[str, typer.Option(metavar="NAME", help="fp32, fp16, bf16 or int8.")]
 Warm = Annotated[
     list[str] | None,
     typer.Option(metavar="HxW", help="Image size to run before the first request; repeatable."),
@@ -121,7 +119,7 @@ class _How(TypedDict):
     engine: str | None
     trust: str | None
     threads: int | None
-    precision: str
+    precision: str | None
 
 
 def serve(
@@ -136,7 +134,7 @@ def serve(
     allow_host: AllowHost = None,
     rate: Rate = None,
     engine: Engine = None,
-    precision: Precision = "fp32",
+    precision: Precision = None,
     threads: Threads = None,
     warm: Warm = None,
     trust: Trust = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import BAD_VERDICT, Console, print_text
-from .opening import LabelStream, Opening
+from .opening import LabelStream, Opening, Providers, RunDevice, RunsOn, Threads
 from .options import (
     AcceptLicence,
     AsJson,
@@ -30,6 +30,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..inference.video.predict import StreamOptions, StreamSummary
+    from ..measurement.events.watcher import WatchOptions
 
 SourceName = Annotated[
     str,
@@ -86,6 +87,9 @@ def video(
     webhook: WebhookUrl = None,
     engine: Engine = None,
     precision: Precision = None,
+    threads: Threads = None,
+    device: RunDevice = "auto",
+    providers: Providers = None,
     refine: Refine = None,
     trust: Trust = None,
     accept_licence: AcceptLicence = False,
@@ -95,21 +99,14 @@ def video(
 ) -> None:
     """Predict a video or a camera: pictures, coverage over time."""
     console = Console(as_json=as_json, quiet=quiet)
-    opening = Opening(engine, precision, refine, trust, accept_licence=accept_licence)
+    on = RunsOn(threads, device, providers)
+    opening = Opening(engine, precision, refine, trust, accept_licence=accept_licence, on=on)
     from ..calls import video as run
-    from ..core.duration import budget_seconds
     from ..core.results import WriteMode
-    from ..measurement.events.watcher import WatchOptions
 
     options = _list_outputs(write, layout, codec, duration, realtime=realtime)
-    watch = WatchOptions(
-        rules=rules,
-        roi=roi,
-        mm_per_px=mm_per_px,
-        min_area=min_area,
-        baseline=baseline,
-        stay_s=budget_seconds(stay, option="--stay") or 0.0,
-        webhook=webhook,
+    watch = _choose_watch(
+        rules, roi, baseline, mm_per_px=mm_per_px, min_area=min_area, stay=stay, webhook=webhook
     )
     summary = run(
         opening.open_for_frames(model, console),
@@ -124,6 +121,30 @@ def video(
     )
     files = (*options.write, "events") if watch.is_watching else options.write
     _end(console, summary, f"{', '.join(files)} in {out}", out)
+
+
+def _choose_watch(
+    rules: Path | None,
+    roi: Path | None,
+    baseline: Path | None,
+    *,
+    mm_per_px: float | None,
+    min_area: float,
+    stay: str,
+    webhook: str | None,
+) -> "WatchOptions":
+    from ..core.duration import budget_seconds
+    from ..measurement.events.watcher import WatchOptions
+
+    return WatchOptions(
+        rules=rules,
+        roi=roi,
+        mm_per_px=mm_per_px,
+        min_area=min_area,
+        baseline=baseline,
+        stay_s=budget_seconds(stay, option="--stay") or 0.0,
+        webhook=webhook,
+    )
 
 
 def _list_outputs(

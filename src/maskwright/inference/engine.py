@@ -114,6 +114,11 @@ class Engine(Protocol):
         return None
 
 
+def describe_run(model_id: str, engine: Engine) -> dict[str, str]:
+    """The `model` of a manifest of results: what predicted them."""
+    return {"id": model_id, "engine": engine.name, "precision": engine.precision}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedModel:
     """A published model of others, ready to run; `notes` are lines for the user."""

@@ -18,6 +18,7 @@ from ..data.conversion.account import Account
 from ..data.pixels.imageref import ImageRef
 from ..pages.text import format_count, list_names
 from .annotations import find_map, write_annotations
+from .engine import describe_run
 from .folds import FoldPredictors
 from .inputs import FoundImages
 from .outputs import (
@@ -73,12 +74,7 @@ def finish_results(
         shutil.rmtree(results.folder / CLASSES, ignore_errors=True)
     pixels_C = _sum_pixels(results, len(labels))
     results.decide = None if rule is None else rule.to_json()
-    engine = model.engine
-    results.model = {
-        "id": model.model_id,
-        "engine": engine.name,
-        "precision": engine.precision,
-    }
+    results.model = describe_run(model.model_id, model.engine)
     remarks = list_remarks(_list_traits(results.journal), model.card, model.tiling.effect)
     if OBSERVATIONS in write:
         not_written = (*not_written, *_list_unobserved(results.journal))

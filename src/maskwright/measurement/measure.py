@@ -22,7 +22,8 @@ from ..core.atomic import write_json, write_text
 from ..core.errors import DataError
 from ..core.labels import LabelMap
 from ..core.progress import Progress, silent
-from ..core.results import NEW, WriteMode, open_results
+from ..core.results import NEW, WriteMode, open_results, read_manifest
+from ..core.versioned import Document
 from ..data.entries.walk import results_below
 from ..pages.csvfile import write_rows
 from ..pages.legend import add_legend, draw_legend, draw_note, list_classes
@@ -76,10 +77,20 @@ def measure(
         series, folder = open_series(maps, options, progress), results.folder
         measurements = _measure_series(series, folder, progress)
         results.num_read = len(series.maps)
+        results.model = _find_model(maps)
         results.pass_over(results_below(maps) if maps.is_dir() else ())
         write_json(folder / "measurements.json", measurements.to_json())
         write_text(folder / "report.html", render_measurements(measurements))
     return measurements
+
+
+def _find_model(maps: Path) -> Document | None:
+    """What predicted the maps, where they lie in a folder that `predict` or `video` wrote."""
+    for folder in (maps, *maps.absolute().parents[:2]):
+        manifest = read_manifest(folder)
+        if manifest is not None:
+            return manifest.model
+    return None
 
 
 def _measure_series(series: MapSeries, folder: Path | None, progress: Progress) -> Measurements:

@@ -88,7 +88,7 @@ class Client:
             (name,) = names
         found = self._ask_json(f"v1/models/{quote(name, safe='')}/card")
         card = ModelCard.from_json(found["card"], where=self.url)
-        engine = RemoteEngine(found["engine"])
+        engine = RemoteEngine(found["engine"], found.get("precision", "unknown"))
         tiling = Tiling(tile=OFF)  # the server cuts images
         remote = RemotePredictor(engine, card, found["bundle"], tiling=tiling)
         return replace(remote, client=self, name=name)
@@ -218,8 +218,8 @@ def open_remote(model: str, token: str | None = None) -> "RemotePredictor":
 class RemoteEngine(Engine):
     """Stands for the engine of the server, under its name."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, precision: str) -> None:
+        self.name, self.precision = name, precision
 
     def __call__(self, _image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits stay on the server."""

@@ -70,7 +70,8 @@ async def list_models(service: Service, _request: Request) -> Response:
 async def show_card(service: Service, request: Request) -> Response:
     """What a client needs to stand for a model: its card, and who runs it."""
     facts = service.models.choose(request.path_params["model"]).facts
-    return answer_json({"card": facts.card, "bundle": facts.bundle, "engine": facts.engine})
+    ran = {"bundle": facts.bundle, "engine": facts.engine, "precision": facts.precision}
+    return answer_json({"card": facts.card} | ran)
 
 
 def describe_version(name: str, version: Version) -> Document:

@@ -2,11 +2,13 @@
 
 import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from maskwright.core.errors import DataError, OutputError
+from maskwright.core.provenance import ModelSource
 from maskwright.evaluation.compare.compare import SCHEMA, compare, require_power
 from maskwright.evaluation.compare.page import write_comparison
 
@@ -146,6 +148,18 @@ def test_what_only_one_report_counted_is_noted(report_folder):
     a = report_folder("a", images(BETTER), more=more)
     comparison = compare(a, report_folder("b", images(WORSE)))
     assert "Only one report has the scores of boundaries: " in comparison.notes[0]
+
+
+def test_another_engine_or_precision_is_noted(report_folder):
+    def ran(precision):
+        model = ModelSource(id="m", engine="onnxruntime", precision=precision)
+        return {"model": asdict(model)}
+
+    a = report_folder("a", images(BETTER), provenance=ran("fp32"))
+    b = report_folder("b", images(BETTER), provenance=ran("int8"))
+    note = "A ran on onnxruntime in fp32, B on onnxruntime in int8."
+    assert note in compare(a, b).notes
+    assert note not in compare(a, a).notes
 
 
 def test_no_pictures_are_shown_of_evaluate_and_the_page_says_so(fallen):

@@ -42,6 +42,11 @@ def test_all_outputs_say_the_same(tmp_path, model, video):
     options = StreamOptions(write=EVERYTHING, codec="ffv1")
     summary = predict_stream(model, open_source(str(video)), out, options)
     assert summary.num_frames == 6
+    assert read_manifest(out).model == {
+        "id": model.model_id,
+        "engine": model.engine.name,
+        "precision": "fp32",
+    }
     truth = [picture[..., 0] for picture in read_frames(video)]
     maps = [np.asarray(Image.open(out / "classes" / f"{i:06d}.png")) for i in range(6)]
     np.testing.assert_array_equal(maps, truth)

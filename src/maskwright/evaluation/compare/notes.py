@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...core.provenance import ModelSource
 from ...core.report import MIN_GROUPS
 from ...core.scores import Values, mean_present
 from ...core.verdict import describe_difference, read_rule
@@ -29,9 +30,17 @@ def write_notes(pair: ReportPair, changes: Changes) -> list[str]:
     rule_a, rule_b = (read_rule(one.report.settings.decide) for one in (pair.a, pair.b))
     if difference := describe_difference(rule_a, rule_b, ("A", "B")):
         notes.append(difference)
+    ran_a, ran_b = (_name_run(one.report.provenance.model) for one in (pair.a, pair.b))
+    if ran_a and ran_b and ran_a != ran_b:
+        notes.append(f"A ran on {ran_a}, B on {ran_b}.")
     notes += _notes_on_classes(pair, changes)
     notes += _notes_on_groups(pair)
     return notes
+
+
+def _name_run(model: ModelSource | None) -> str | None:
+    """The engine and the precision that predicted, None where no model did."""
+    return None if model is None else f"{model.engine} in {model.precision}"
 
 
 def _name_scores(pair: ReportPair) -> str:

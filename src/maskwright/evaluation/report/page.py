@@ -6,6 +6,7 @@ Sections of what was not computed are left out.
 import json
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -295,13 +296,21 @@ def write_report(report: Report, out: Path | str, mode: WriteMode = NEW) -> None
     Raises:
         OutputError: `out` exists and `mode` does not replace it, or it cannot be written.
     """
-    with open_results(Path(out), "evaluate", mode, former=FILE_NAME) as results:
+    with open_report(Path(out), mode) as results:
         add_report(results, report)
+
+
+def open_report(out: Path, mode: WriteMode) -> AbstractContextManager[Results]:
+    """The new folder `out` of a report, see `core.results`."""
+    return open_results(out, "evaluate", mode, former=FILE_NAME)
 
 
 def add_report(results: Results, report: Report) -> None:
     """Write the files of a report into results."""
     folder, results.num_read = results.folder, sum(report.provenance.data.splits.values())
+    ran = report.provenance.model
+    if ran is not None:
+        results.model = {"id": ran.id, "engine": ran.engine, "precision": ran.precision}
     text = json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n"
     (folder / FILE_NAME).write_text(text, encoding="utf-8")
     (folder / "report.html").write_text(render_report(report), encoding="utf-8")

@@ -30,6 +30,7 @@ from ...core.versioned import Document, Schema
 from ..choice import choose_file, list_files, open_source
 from ..engine import ENGINES, FP32, PRECISIONS, EnginePart
 from ..machine import Machine
+from .energy import EnergyMeter
 from .worker import Job
 
 SCHEMA = Schema(kind="bench", version=1)
@@ -47,7 +48,8 @@ class EngineTime:
     """One engine at one precision and number of threads; `ms` is the time of one batch.
 
     `peak_memory_mb` is what its process took for libraries, model and runs; None where the
-    system does not tell it. `times_torch` is how many times as fast as torch it is, None
+    system does not tell it, `joules_per_image` what all processors took meanwhile, None where
+    they do not tell it. `times_torch` is how many times as fast as torch it is, None
     without torch in fp32 at these threads.
     """
 
@@ -58,6 +60,7 @@ class EngineTime:
     ms_p95: float
     images_per_s: float
     peak_memory_mb: float | None
+    joules_per_image: float | None
     times_torch: float | None
     num_runs: int
 
@@ -98,7 +101,7 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class _Process:
-    """A warm process with its pipes; `times_ms` has a list per round."""
+    """A warm process with its pipes; `times_ms` has a list per round, `joules` their energy."""
 
     job: Job
     process: "subprocess.Popen[str]"
@@ -107,6 +110,7 @@ class _Process:
     peak_bytes: int | None
     warm_ms: float
     times_ms: list[list[float]]
+    joules: list[float]
 
     @classmethod
     def start(cls, job: Job) -> Self | str:
@@ -134,9 +138,10 @@ class _Process:
             peak_bytes=found["peak_bytes"],
             warm_ms=found["warm_ms"],
             times_ms=[],
+            joules=[],
         )
 
-    def run_round(self) -> None:
+    def run_round(self, meter: EnergyMeter | None) -> None:
         """Run for about `_ROUND_MS`.
 
         Raises:
@@ -144,6 +149,7 @@ class _Process:
         """
         num = round(_ROUND_MS / max(self.warm_ms, 0.01))
         num = max(_LEAST_RUNS, min(_MOST_RUNS, num))
+        before_uj = () if meter is None else meter.read_uj()
         self.questions.write(f"{num}\n")
         self.questions.flush()
         answer = self.answers.readline()
@@ -153,6 +159,8 @@ class _Process:
                 f"(exit status {self.process.wait()}); leave it out of engines"
             )
         self.times_ms.append(json.loads(answer))
+        if meter is not None:
+            self.joules.append(meter.count_joules(before_uj))
 
     def close(self) -> None:
         """End the process."""
@@ -237,9 +245,10 @@ def _measure(
             raise BundleError(
                 f"{model}: no engine runs this model: {reasons or 'no file for any'}"
             )
+        meter = EnergyMeter.open()
         for _ in progress(range(num_rounds), total=num_rounds, what="measuring"):
             for process in running:
-                process.run_round()
+                process.run_round(meter)
     torch = {
         one.job.threads: one.times_ms
         for one in running
@@ -275,7 +284,7 @@ def _start(
 
 def _summarise(one: _Process, torch_ms: list[list[float]] | None) -> EngineTime:
     every_ms = np.concatenate(one.times_ms)
-    p50 = float(np.median(every_ms))
+    p50, images = float(np.median(every_ms)), one.job.batch * len(every_ms)
     times_torch = None
     if torch_ms is not None:
         rounds = zip(torch_ms, one.times_ms, strict=True)
@@ -288,6 +297,7 @@ def _summarise(one: _Process, torch_ms: list[list[float]] | None) -> EngineTime:
         ms_p95=round(float(np.percentile(every_ms, 95)), 3),
         images_per_s=round(1000 * one.job.batch / p50, 2),
         peak_memory_mb=None if one.peak_bytes is None else round(one.peak_bytes / 1e6, 1),
+        joules_per_image=round(sum(one.joules) / images, 4) if one.joules else None,
         times_torch=times_torch,
         num_runs=len(every_ms),
     )

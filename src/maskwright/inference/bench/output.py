@@ -16,7 +16,10 @@ DOCUMENT = "bench.json"
 
 def list_lines(bench: Bench) -> list[str]:
     """The table, the machine, and the engines that did not run."""
-    heads = ("engine", "precision", "threads", "p50 ms", "p95 ms", "images/s", "MB", "x torch")
+    heads = (
+        *("engine", "precision", "threads", "p50 ms", "p95 ms", "images/s", "MB", "J/image"),
+        "x torch",
+    )
     rows = [
         (
             one.engine,
@@ -26,6 +29,7 @@ def list_lines(bench: Bench) -> list[str]:
             format_number(one.ms_p95, 2),
             format_number(one.images_per_s, 1),
             format_number(one.peak_memory_mb),
+            format_number(one.joules_per_image, 2),
             format_number(one.times_torch, 2),
         )
         for one in bench.engines

@@ -22,6 +22,7 @@ from ...core.versioned import Document, Schema
 from ...pages.display import Display
 from ...pages.legend import draw_legend, list_classes
 from ...pages.pictures import encode_png
+from ..engine import describe_run
 from ..overlap import Arrived, read_ahead, write_behind
 from ..predictor import Predictor
 from .encoder import find_codec
@@ -187,6 +188,7 @@ def predict_stream(
         if observers:
             summary.num_events = sum(observer.num_events for observer in observers)
         results.num_read, results.remarks = summary.num_frames, summary.notes
+        results.model = describe_run(model.model_id, model.engine)
         results.failed.extend(source.failed)
         write_json(results.folder / "stream.json", summary.to_json())
     return summary

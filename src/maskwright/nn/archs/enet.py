@@ -14,7 +14,7 @@ from torch.nn.functional import max_pool2d, pad
 
 from maskwright.nn.blocks.conv import conv
 from maskwright.nn.blocks.norm import Norm
-from maskwright.nn.blocks.pooling import max_pool_with_indices, max_unpool
+from maskwright.nn.blocks.pooling import MaxPlaces, max_pool_with_indices, max_unpool
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
 
@@ -110,11 +110,11 @@ class Down(nn.Module):
         )
         self.act = nn.PReLU(out_channels)
 
-    def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """The map at half the size, and the indices of the maxima of the input's channels."""
-        pooled, indices = max_pool_with_indices(x_BCHW)
+    def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor | MaxPlaces]:
+        """The map at half the size, and the places of the maxima of the input's channels."""
+        pooled, places = max_pool_with_indices(x_BCHW)
         filled = pad(pooled, (0, 0, 0, 0, 0, self.missing))
-        return self.act(filled + self.extension(x_BCHW)), indices
+        return self.act(filled + self.extension(x_BCHW)), places
 
 
 class Up(nn.Module):
@@ -132,9 +132,9 @@ class Up(nn.Module):
             *_expand(narrow, out_channels, dropout),
         )
 
-    def forward(self, x_BChw: Tensor, indices_BChw: Tensor) -> Tensor:
+    def forward(self, x_BChw: Tensor, places: Tensor | MaxPlaces) -> Tensor:
         """(B, C, 2 h, 2 w)."""
-        return torch.relu(max_unpool(self.main(x_BChw), indices_BChw) + self.extension(x_BChw))
+        return torch.relu(max_unpool(self.main(x_BChw), places) + self.extension(x_BChw))
 
 
 def _context_stage(dropout: float) -> nn.Sequential:

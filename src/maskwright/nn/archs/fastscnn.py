@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from maskwright.nn.blocks.conv import conv_norm, conv_norm_relu, separable_conv
 from maskwright.nn.blocks.heads import DeeplySupervised, score_head
-from maskwright.nn.blocks.pooling import BINS, concat_levels, pooling_levels
+from maskwright.nn.blocks.pooling import BINS, mix_levels, pooling_levels
 from maskwright.nn.blocks.resize import Enlarge, resize_like
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
@@ -113,8 +113,7 @@ class PyramidPooling(nn.Module):
 
     def forward(self, x_BChw: Tensor) -> Tensor:
         """(B, C, h, w)."""
-        mixed: Tensor = self.mix(concat_levels(self.levels, x_BChw))
-        return mixed
+        return mix_levels(self.mix, self.levels, x_BChw)
 
 
 def _stages(config: Config) -> list[nn.Module]:

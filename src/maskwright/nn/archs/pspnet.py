@@ -1,7 +1,7 @@
 """PSPNet, Zhao et al. 2017 (arXiv:1612.01105): features pooled over 1, 2, 3 and 6 bins."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from maskwright.nn.blocks.dilation import build_encoder
 from maskwright.nn.blocks.heads import DeeplySupervised, aux_head, dropout_head
 from maskwright.nn.blocks.library import library_encoder
 from maskwright.nn.blocks.norm import replace_batch_norm
-from maskwright.nn.blocks.pooling import BINS, concat_levels, pooling_levels
+from maskwright.nn.blocks.pooling import BINS, mix_levels, pooling_levels
 from maskwright.nn.blocks.resize import Enlarge
 from maskwright.nn.part_config import PartConfig
 from maskwright.nn.published_recipe import PublishedRecipe
@@ -93,7 +93,9 @@ class PSPNet(DeeplySupervised):
     def forward(self, x_BCHW: Tensor) -> Any:
         """Logits; in training, also those of the auxiliary head, smaller."""
         *_, before, last = self.encoder(x_BCHW)
-        logits_BKHW: Tensor = self.enlarge(self.head(concat_levels(self.levels, last)))
+        mix, drop, classify = self.head
+        mixed = mix_levels(cast("nn.Sequential", mix), self.levels, last)
+        logits_BKHW: Tensor = self.enlarge(classify(drop(mixed)))
         if self.aux_head is None or not self.training:
             return logits_BKHW
         return [logits_BKHW, self.aux_head(before)]

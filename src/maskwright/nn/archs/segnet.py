@@ -53,12 +53,12 @@ class SegNet(SelfCheckpointing):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Logits (B, K, H, W)."""
-        indices = []
+        maxima = []
         for stage in self._stages():
-            x_BCHW, index_BChw = max_pool_with_indices(self._run(stage, x_BCHW))
-            indices.append(index_BChw)
-        for mirrored, index_BChw in zip(self.decoder, reversed(indices), strict=True):
-            x_BCHW = self._run(mirrored, max_unpool(x_BCHW, index_BChw))
+            x_BCHW, places = max_pool_with_indices(self._run(stage, x_BCHW))
+            maxima.append(places)
+        for mirrored, places in zip(self.decoder, reversed(maxima), strict=True):
+            x_BCHW = self._run(mirrored, max_unpool(x_BCHW, places))
         return x_BCHW
 
     def _run(self, stage: nn.Module, x_BCHW: Tensor) -> Tensor:

@@ -57,11 +57,11 @@ class SegNetBasic(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Logits (B, K, H, W)."""
-        indices = []
+        maxima = []
         for stage in self.down:
-            x_BCHW, index_BChw = max_pool_with_indices(stage(x_BCHW))
-            indices.append(index_BChw)
-        for stage, index_BChw in zip(self.up, reversed(indices), strict=True):
-            x_BCHW = stage(max_unpool(x_BCHW, index_BChw))
+            x_BCHW, places = max_pool_with_indices(stage(x_BCHW))
+            maxima.append(places)
+        for stage, places in zip(self.up, reversed(maxima), strict=True):
+            x_BCHW = stage(max_unpool(x_BCHW, places))
         logits_BKHW: Tensor = self.classify(x_BCHW)
         return logits_BKHW

@@ -19,7 +19,7 @@ from maskwright.nn.blocks.norm import MapLayerNorm, replace_batch_norm
 from maskwright.nn.blocks.pooling import (
     BINS,
     AdaptiveMeanPool,
-    concat_levels,
+    mix_levels,
     pooling_levels,
 )
 from maskwright.nn.blocks.pyramid import pyramid_encoder, pyramid_maps, pyramid_widths
@@ -117,7 +117,7 @@ class UPerNet(DeeplySupervised):
         maps = pyramid_maps(self.encoder(x_BCHW))
         *finer, last = (norm(x) for norm, x in zip(self.norms, maps, strict=True))
         levels = [lateral(x) for lateral, x in zip(self.lateral, finer, strict=True)]
-        levels.append(self.context(concat_levels(self.levels, last)))
+        levels.append(mix_levels(self.context, self.levels, last))
         for low, high in pairwise(reversed(range(len(levels)))):
             levels[high] = levels[high] + resize_like(levels[low], levels[high])
         smoothed = [smooth(x) for smooth, x in zip(self.smooth, levels[:-1], strict=True)]

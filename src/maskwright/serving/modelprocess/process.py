@@ -56,7 +56,7 @@ class ModelChoice:
     trust: str | None = None
     device: str = "auto"
     threads: int | None = None
-    precision: str = "fp32"
+    precision: str | None = None
     warm: tuple[tuple[int, int], ...] = ((512, 512),)
     max_wait_s: float = 0.005
     rules: str | None = None
@@ -153,7 +153,6 @@ def open_session(choice: ModelChoice) -> Session:
         name=choice.name,
         version=choice.version,
         warm=warm_up(model, choice.warm),
-        precision=choice.precision,
         max_wait_s=choice.max_wait_s,
         judges=_open_judges(choice, model.card.labels),
     )

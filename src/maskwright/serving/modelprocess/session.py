@@ -72,7 +72,6 @@ class Session:
         name: str,
         version: str,
         warm: Sequence[WarmUp],
-        precision: str,
         max_wait_s: float,
         judges: SiteJudges | None = None,
     ) -> None:
@@ -81,7 +80,7 @@ class Session:
         self._sizes = {w.size_HW: w.batch for w in warm}
         queue = BatchQueue(BatchSizes(self._sizes), max_wait_s=max_wait_s)
         self._batcher = Batcher(queue)
-        self._precision = precision
+        self._precision = model.engine.precision
         self._judges = judges
         self._pixels = Allowance(LARGE_PX)
         self._variants: dict[tuple[str | None, str | None], Predictor] = {}
