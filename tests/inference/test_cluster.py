@@ -14,7 +14,6 @@ from PIL import Image
 
 from maskwright.core.errors import ConfigError, DataError, OutputError
 from maskwright.core.results import WriteMode, read_manifest
-from maskwright.inference import cluster
 from maskwright.inference.cluster import RayWorkers
 from maskwright.inference.engine import Engine
 from maskwright.inference.opening import open_ensemble
@@ -116,25 +115,8 @@ def in_bucket(s3, root):
     return {path.removeprefix(f"{root}/"): s3.cat_file(path) for path in s3.find(root)}
 
 
-@pytest.fixture
-def one_start(monkeypatch):
-    """Skips where Ray does not start in the 15 s that it gives its helpers (ray#65983)."""
-    monkeypatch.setattr(cluster, "_STARTS", 1)
-    run = cluster.RayWorkers.__call__
-
-    def run_or_skip(workers, job, shards):
-        try:
-            yield from run(workers, job, shards)
-        except ConfigError as error:
-            if "no Ray cluster" not in str(error):
-                raise
-            pytest.skip(f"this machine is too busy to start Ray: {error}")
-
-    monkeypatch.setattr(cluster.RayWorkers, "__call__", run_or_skip)
-
-
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_start")
+@pytest.mark.usefixtures("one_ray_start")
 def test_a_killed_worker_changes_nothing_in_a_bucket(bundle, photos, tmp_path, s3):
     predict(open_ensemble(bundle), [photos], tmp_path / "whole")
     for path in photos.iterdir():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import Console
-from .opening import Opening, Providers, RunDevice, RunsOn, Threads
+from .opening import How, Opening, Providers, RunDevice, RunsOn, Threads
 from .options import (
     AcceptLicence,
     AllowDownload,
@@ -30,6 +30,7 @@ from .options import (
     Tta,
     out_option,
 )
+from .predict import Workers, find_cluster
 from .scoring import (
     TOLERANCE,
     Attributes,
@@ -42,6 +43,7 @@ from .scoring import (
 
 if TYPE_CHECKING:
     from ..data.dataset import FolderDataset
+    from ..evaluation.remote import Remote
 
 Gallery = Annotated[
     bool, typer.Option("--gallery", help="Write gallery.html: predictions to browse.")
@@ -71,6 +73,7 @@ def evaluate(
     threads: Threads = None,
     device: RunDevice = "auto",
     providers: Providers = None,
+    workers: Workers = None,
     trust: Trust = None,
     accept_licence: AcceptLicence = False,
     propose_mapping: ProposeMapping = None,
@@ -92,8 +95,10 @@ def evaluate(
 
     tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
     detail = parse_detail(full=True, tolerance=tolerance, surface=surface, spacing=spacing)
+    how: How = {"tiling": tiling, "tta": tta, "dropout": dropout}
+    remote = _find_workers(workers, data, opening, model, how)
     with open_report(out, WriteMode(overwrite=overwrite)) as results:
-        predictor = opening.open(model, tiling=tiling, tta=tta, dropout=dropout)
+        predictor = opening.open(model, **how)
         console.say_all(predictor.notes)
         report = score(
             predictor,
@@ -102,6 +107,7 @@ def evaluate(
             group=group,
             attributes=attributes,
             gallery_in=results.folder if gallery else None,
+            remote=remote,
             progress=console.progress,
         )
         add_report(results, report)
@@ -119,3 +125,27 @@ def _open(
     require_allowed(data, HTTP, allow_download=download)
     dataset = open_dataset(data, allow_outside=outside, progress=console.progress)
     return dataset.subset(split)
+
+
+def _find_workers(
+    workers: str | None, data: str, opening: Opening, model: str, how: How
+) -> "Remote | None":
+    """The workers of a cluster, which read the data themselves; None where none is asked for.
+
+    Raises:
+        ConfigError: An unknown cluster, or data that machines of another one cannot reach.
+    """
+    from ..core.errors import ConfigError
+    from ..core.storage import find_scheme
+    from ..evaluation.remote import Remote
+
+    run = find_cluster(workers, opening)
+    if run is None:
+        return None
+    is_copied = find_scheme(data) is not None or data.lower().endswith((".zip", ".tar", ".gz"))
+    if run.address is not None and is_copied:
+        raise ConfigError(
+            f"{data}: is copied or unpacked on this machine, where the others of the cluster "
+            f"cannot read it; give a folder on a disk that all of them have, or --workers ray"
+        )
+    return Remote(opening.defer(model, **how), run)

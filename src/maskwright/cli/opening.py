@@ -122,14 +122,15 @@ class Opening:
             model,
             **how,
             engine=self.engine,
-            options=self._options,
+            options=self.options,
             refine=self.refine,
             trust=self.trust,
             accept_licence=self.accept_licence,
         )
 
     @property
-    def _options(self) -> "EngineOptions":
+    def options(self) -> "EngineOptions":
+        """Those of the engine."""
         from ..inference.engine import EngineOptions, read_precision
 
         providers = self.on.providers
@@ -174,7 +175,7 @@ class Opening:
             runs,
             data,
             engine=self.engine,
-            options=self._options,
+            options=self.options,
             refine=self.refine,
             tiling=tiling,
             trust=self.trust,

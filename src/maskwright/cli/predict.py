@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from ..core.progress import Progress
     from ..core.results import WriteMode
+    from ..inference.cluster import RayWorkers
     from ..inference.folds import FoldPredictors
     from ..inference.predictor import Predictor
     from ..inference.summary import PredictionSummary
@@ -95,8 +96,8 @@ Workers = Annotated[
     str | None,
     typer.Option(
         metavar="CLUSTER",
-        help="Predict on the cores of a Ray cluster: 'ray' starts one here, 'ray:ADDRESS' "
-        "joins one.",
+        help="Work on the cores of a Ray cluster: 'ray' starts one here, 'ray:ADDRESS' joins "
+        "one.",
     ),
 ]
 
@@ -152,7 +153,8 @@ def predict(
     predictor = _open(opening, model, how, console, folds, num_images=_count_files(inputs))
     names = _list_kinds(write, mosaic=mosaic)
     inputs = _resolve(inputs)
-    summary = _Prediction(inputs, out, workers, allow_download=allow_download).run(
+    cluster = find_cluster(workers, opening)
+    summary = _Prediction(inputs, out, cluster, allow_download=allow_download).run(
         predictor,
         opening.defer(model, **how),
         {"write": names, "glob": glob, "aoi": aoi, "vectorise": vectorise, "level": level},
@@ -180,13 +182,20 @@ def _open(
     return predictor
 
 
+def find_cluster(workers: str | None, opening: Opening) -> "RayWorkers | None":
+    """The cluster that `--workers` names, whose engines have the options of the verb."""
+    from ..inference.cluster import RayWorkers
+
+    return None if workers is None else RayWorkers.parse(workers, options=opening.options)
+
+
 @dataclass(frozen=True, slots=True)
 class _Prediction:
     """From where and to where images are predicted, and by what."""
 
     inputs: list[str]
     out: str
-    workers: str | None
+    workers: "RayWorkers | None"
     allow_download: bool
 
     @property
@@ -240,7 +249,6 @@ class _Prediction:
         progress: "Progress",
     ) -> "PredictionSummary":
         from ..core.errors import ConfigError
-        from ..inference.cluster import RayWorkers
         from ..inference.fetch import HTTP, require_allowed
         from ..inference.folds import FoldPredictors
         from ..inference.scatter import predict_in_shards
@@ -252,12 +260,11 @@ class _Prediction:
             )
         for name in self.inputs:
             require_allowed(name, HTTP, allow_download=self.allow_download)
-        workers = None if self.workers is None else RayWorkers.parse(self.workers)
         return predict_in_shards(
-            (lambda **_: model) if workers is None else open_model,
+            (lambda **_: model) if self.workers is None else open_model,
             self.inputs if self.has_stores else paths,
             self.out,
-            run=workers,
+            run=self.workers,
             mode=mode,
             progress=progress,
             **options,

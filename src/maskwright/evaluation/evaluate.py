@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from ..core.decision import Decision
-from ..core.errors import DataError
+from ..core.errors import ConfigError, DataError
 from ..core.labels import LabelSpec
 from ..core.progress import Progress, silent
 from ..core.provenance import DataSource, ModelSource, Provenance, ScoreSettings
@@ -16,18 +15,18 @@ from ..core.scores import mean_iou
 from ..core.versions import versions_of
 from ..data.dataset import Dataset
 from ..data.opening.splitfile import match_groups
-from ..data.pixels.alignment import describe_place
 from ..data.pixels.imagefile import ImageFile
 from ..inference.predictor import Predictor
-from ..inference.resolution import planes
-from ..metrics.family import ModelOutput, ScoreDetail, ScoredImage
+from ..metrics.family import ScoreDetail, ScoredImage
 from ..pages.display import Display
 from .album import VolumeAlbum
 from .browse import Gallery
-from .counting import Counted, Scoring
+from .counting import Scoring
 from .extremes import Extremes
+from .imagescorer import ImageScorer
+from .remote import Remote
 from .seenvalues import SeenValues
-from .slices import Attributes, bin_brightness, read_attributes
+from .slices import Attributes, read_attributes
 from .tally import Tally
 from .volumes import find_volumes
 
@@ -50,6 +49,7 @@ def evaluate(
     attributes: Path | None = None,
     gallery_in: Path | None = None,
     observe: Observer | None = None,
+    remote: Remote | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Score `model` on every image of `dataset`; take one split with `dataset.subset`.
@@ -62,13 +62,18 @@ def evaluate(
         attributes: CSV with a column `key` and others; each of their values makes a slice.
         gallery_in: A folder, in which a gallery of the predictions is written.
         observe: Gets each sample with what was predicted for it.
+        remote: The workers that run the model and count, in place of this process; not with
+            `gallery_in` or `observe`.
         progress: Called for each image.
 
     Raises:
-        DataError: No labels, labels at another place, or other classes than the model has.
-        ConfigError: `group` is not a regular expression.
+        DataError: No labels, labels at another place, or other classes than the model has; an
+            image that ends its worker.
+        ConfigError: `group` is not a regular expression, or `remote` cannot be used.
     """
     spec = model.card.input
+    if remote is not None and not (gallery_in is None and observe is None):
+        raise ConfigError("a gallery needs each prediction in this process; leave out workers")
     require_fit(model.card.labels, dataset)
     dataset = dataset.with_input(spec)
     dataset.require_one_place(progress)
@@ -80,12 +85,13 @@ def evaluate(
     album = _plan_album(dataset, files, listed.groups, display)
     gallery = _open_gallery(gallery_in, dataset, album)
     tally = Tally(dataset.spec, scoring)
-    for index in progress(range(len(dataset)), total=len(dataset), what="evaluating"):
-        sample, file, where = dataset[index], dataset.image_file(index), dataset.describe(index)
-        sample, image = _predict_sample(model, sample, file, where=where)
+    scorer = ImageScorer(model, dataset, scoring, listed)
+    scored = scorer.score_all() if remote is None else remote.score(scorer)
+    for index, (sample, image, counted) in enumerate(
+        progress(scored, total=len(dataset), what="evaluating")
+    ):
         name = listed.groups[sample.key]
-        place = describe_place(dataset.mask_file(index))
-        tally.add(_count_image(image, sample, scoring, listed, place))
+        tally.add(counted)
         tally.add_maps(image, name)
         extremes.add(sample, image.predicted_HW, float(mean_iou(image.confusion)))
         album.add(sample, image, name)
@@ -100,20 +106,6 @@ def evaluate(
         ranked=extremes.rank(),
         intensities=values.finish(),
         volumes=album.finish(),
-    )
-
-
-def _count_image(
-    image: ScoredImage, sample: Sample, scoring: Scoring, listed: Attributes, place: str
-) -> Counted:
-    """The counts of one image, in its group and its slices."""
-    brightness = {"brightness": bin_brightness(sample.image_HWC)}
-    return Counted.from_image(
-        image,
-        scoring.count(image),
-        group=listed.groups[sample.key],
-        attributes=brightness | dict(listed.values.get(sample.key, {})),
-        place=place,
     )
 
 
@@ -191,38 +183,6 @@ def _list_attributes(dataset: Dataset, table: Path | None, group: str | None) ->
     matched = dataset.groups if group is None else match_groups(dataset.keys, group)
     groups = dict(zip(dataset.keys, matched, strict=True))
     return Attributes(listed.values, {**groups, **listed.groups})
-
-
-def _predict_sample(
-    model: Predictor, sample: Sample, file: ImageFile | None, *, where: str
-) -> tuple[Sample, ScoredImage]:
-    """Predict one sample at its own size, and pair the prediction with its labels.
-
-    Of several slices the sample has the one that is labelled.
-    """
-    if file is not None:
-        model.card.input.require_modality(file.modality, where=where)
-    if sample.labels_HW is None:
-        raise DataError(f"{where}: has no mask")
-    truth_HW = sample.labels_HW
-    logits = model.logits(sample.image_HWC, sample.valid_HW, where=where)
-    decision = model.decide(
-        logits,
-        sample.image_HWC,
-        sample.valid_HW,
-        spacing_mm_HW=None if file is None else file.spacing_mm_HW,
-        where=where,
-    )
-    output = ModelOutput(decision=decision, planes=partial(planes, decision.logits))
-    image = ScoredImage.from_labels(
-        sample.key, truth_HW, decision.labels_HW, len(model.card.labels), model=output
-    )
-    return _select_slice(model, sample), image
-
-
-def _select_slice(model: Predictor, sample: Sample) -> Sample:
-    """The sample with the slice that is predicted alone, without its neighbours."""
-    return replace(sample, image_HWC=model.card.input.select_slice(sample.image_HWC))
 
 
 def require_fit(labels: LabelSpec, dataset: Dataset) -> None:

@@ -1,9 +1,9 @@
-"""Shards on the workers of a Ray cluster, https://www.ray.io: one process per core.
+"""Work in parts on the workers of a Ray cluster, https://www.ray.io: one process per core.
 
-Each worker opens the model once, takes one shard after the other, and writes its results
-itself: through Ray go the names of its inputs, and one answer back. A worker has one shard at a
-time, so that nothing piles up. Where a worker or its node dies, a new worker starts, and the
-shard goes back to the others; after `MOST_DEATHS` the images of the shard are listed as failed.
+Each worker opens the model once and takes one part after the other: through Ray go the names of
+its inputs, and one answer back. A worker has one part at a time, so that nothing piles up.
+Where a worker or its node dies, a new worker starts, and the part goes back to the others;
+after `MOST_DEATHS` the work gives it up.
 
 Ray's ports run code that anyone sends them. So the cluster that is started here listens on this
 machine alone and has no dashboard; an address that is given is the user's.
@@ -12,10 +12,11 @@ machine alone and has no dashboard; an address that is given is the user's.
 import os
 import socket
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from ..core.errors import (
     BundleError,
@@ -26,11 +27,9 @@ from ..core.errors import (
     OutputError,
     first_line,
 )
-from ..core.results import FailedInput
-from ..core.storage import Store
 from ..core.threads import count_cores
 from .engine import EngineOptions
-from .shards import Job, Shard, ShardWorker, note_shard
+from .predictor import DEFAULTS
 
 RAY = "ray"
 MOST_DEATHS = 3
@@ -45,18 +44,42 @@ _STARTS = 3
 _KINDS = {kind.__name__: kind for kind in (BundleError, ConfigError, DataError, OutputError)}
 
 
+class Part(Protocol):
+    """What a worker takes at once; it can be sent to another process, as its answer can."""
+
+    @property
+    def index(self) -> int:
+        """The number of the part."""
+
+
+class RemoteWork(Protocol):
+    """Work of which workers do the parts; it is sent to each of them."""
+
+    @property
+    def start_in(self) -> Path:
+        """The folder at which relative paths begin."""
+
+    def begin(self, options: EngineOptions, *, num_threads: int) -> Callable[[Any], Any]:
+        """Open what all parts need, in the process of a worker; the result runs a part."""
+
+    def give_up(self, part: Any, *, num_deaths: int) -> Any:
+        """The answer for a part that ended so many workers; may raise instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class RayWorkers:
-    """A callable that runs shards on a cluster: one that is started here, or at an address.
+    """A callable that runs parts on a cluster: one that is started here, or at an address.
 
-    `num_workers` are as many as the cluster has cores, unless given.
+    `num_workers` are as many as the cluster has cores, unless given. `options` are those of
+    the engines, but for the threads: each has one.
     """
 
     address: str | None = None
     num_workers: int | None = None
+    options: EngineOptions = DEFAULTS
 
     @classmethod
-    def parse(cls, text: str) -> "RayWorkers":
+    def parse(cls, text: str, *, options: EngineOptions = DEFAULTS) -> "RayWorkers":
         """Read `ray` or `ray:ADDRESS`, such as `ray:10.0.0.1:6379`.
 
         Raises:
@@ -65,106 +88,107 @@ class RayWorkers:
         name, _, address = text.partition(":")
         if name != RAY or (":" in text and not address):
             raise ConfigError(f"workers is {text!r}; use ray, or ray:ADDRESS of a cluster")
-        return cls(address or None)
+        return cls(address or None, options=options)
 
-    def __call__(self, job: Job, shards: Sequence[Shard]) -> Iterator[int]:
-        """Yield the index of each shard that is done.
+    def __call__(self, work: RemoteWork, parts: Sequence[Part]) -> Iterator[Any]:
+        """Yield the answer of each part that is done.
 
         Raises:
             ConfigError: There is no cluster at the address.
             MissingDependencyError: Ray is not installed.
             BundleError, ConfigError, DataError, OutputError: Of a worker.
         """
-        if not shards:
+        if not parts:
             return
         ray = _import_ray()
         with _connect(ray, self.address):
             num = self.num_workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-            job = replace(job, options=EngineOptions(threads=1), num_threads=_THREADS)
-            yield from _Pool(ray, job, min(num, len(shards))).run(shards)
+            options = replace(self.options, threads=1)
+            yield from _Pool(ray, work, options, min(num, len(parts))).run(parts)
 
 
 @dataclass(slots=True)
 class _Pool:
-    """Workers, the calls that they have not answered, and the shards that wait."""
+    """Workers, the calls that they have not answered, and the parts that wait."""
 
     ray: Any
-    job: Job
+    work: RemoteWork
+    options: EngineOptions
     num_workers: int
-    waiting: deque[Shard] = field(default_factory=deque)
-    calls: dict[Any, tuple[Any, Shard | None]] = field(default_factory=dict)
+    waiting: deque[Part] = field(default_factory=deque)
+    calls: dict[Any, tuple[Any, Part | None]] = field(default_factory=dict)
     deaths: Counter[int] = field(default_factory=Counter)
 
-    def run(self, shards: Sequence[Shard]) -> Iterator[int]:
-        self.waiting.extend(shards)
-        num_left = len(shards)
+    def run(self, parts: Sequence[Part]) -> Iterator[Any]:
+        self.waiting.extend(parts)
+        num_left = len(parts)
         for _ in range(self.num_workers):
             self._start()
         while num_left:
             (call,), _ = self.ray.wait(list(self.calls), num_returns=1)
-            worker, shard = self.calls.pop(call)
+            worker, part = self.calls.pop(call)
             try:
-                failure = self.ray.get(call)
+                reply = self.ray.get(call)
             except self.ray.exceptions.RayActorError:
                 self._start()
-                if shard is None or not self._give_back(shard):
+                if part is None or not self._is_given_up(part):
                     continue
+                answer = self.work.give_up(part, num_deaths=MOST_DEATHS)
             else:
-                if failure is not None:
-                    raise _KINDS.get(failure[0], MaskwrightError)(failure[1])
+                if isinstance(reply, _Failure):
+                    raise _KINDS.get(reply.kind, MaskwrightError)(reply.text)
+                answer = reply
                 self._give_next(worker)
-            if shard is not None:
+            if part is not None:
                 num_left -= 1
-                yield shard.index
+                yield answer
 
     def _start(self) -> None:
-        """Start a worker; it gets a shard when it has opened the model."""
+        """Start a worker; it gets a part when it has opened the model."""
         worker = self.ray.remote(num_cpus=1)(_Worker).remote()
-        self.calls[worker.open.remote(self.job)] = worker, None
+        self.calls[worker.open.remote(self.work, self.options)] = worker, None
 
     def _give_next(self, worker: Any) -> None:
         if self.waiting:
-            shard = self.waiting.popleft()
-            self.calls[worker.run.remote(shard)] = worker, shard
+            part = self.waiting.popleft()
+            self.calls[worker.run.remote(part)] = worker, part
 
-    def _give_back(self, shard: Shard) -> bool:
-        """Let another worker take a shard; True where it is given up, and noted as failed."""
-        self.deaths[shard.index] += 1
-        if self.deaths[shard.index] < MOST_DEATHS:
-            self.waiting.appendleft(shard)
-            return False
-        failed = [FailedInput(name, _explain_death(name)) for name, _, _ in shard.sources]
-        note_shard(Store(self.job.out), shard, failed=failed)
-        return True
+    def _is_given_up(self, part: Part) -> bool:
+        """Whether a part has ended too many workers; else it waits for another one."""
+        self.deaths[part.index] += 1
+        if self.deaths[part.index] == MOST_DEATHS:
+            return True
+        self.waiting.appendleft(part)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An error of maskwright in a worker."""
+
+    kind: str
+    text: str
 
 
 class _Worker:
-    """What runs in the process of a worker; answers None, or kind and text of an error."""
+    """What runs in the process of a worker; an error is a _Failure in place of the answer."""
 
-    worker: ShardWorker
+    run_part: Callable[[Any], Any]
 
-    def open(self, job: Job) -> tuple[str, str] | None:
+    def open(self, work: RemoteWork, options: EngineOptions) -> _Failure | None:
         try:
-            if job.base.is_dir():
-                os.chdir(job.base)
-            self.worker = ShardWorker(job)
+            if work.start_in.is_dir():
+                os.chdir(work.start_in)
+            self.run_part = work.begin(options, num_threads=_THREADS)
         except MaskwrightError as error:
-            return type(error).__name__, str(error)
+            return _Failure(type(error).__name__, str(error))
         return None
 
-    def run(self, shard: Shard) -> tuple[str, str] | None:
+    def run(self, part: Part) -> Any:
         try:
-            self.worker.run(shard)
+            return self.run_part(part)
         except MaskwrightError as error:
-            return type(error).__name__, str(error)
-        return None
-
-
-def _explain_death(name: str) -> str:
-    return (
-        f"{name}: not predicted: {MOST_DEATHS} workers in a row ended while they had it or its "
-        f"neighbours, most often for lack of memory; predict it alone, or use fewer workers"
-    )
+            return _Failure(type(error).__name__, str(error))
 
 
 def _import_ray() -> Any:

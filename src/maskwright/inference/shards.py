@@ -72,7 +72,7 @@ class Job:
     """What a worker has to know, once: it can be sent to another process.
 
     `kinds` are those of files per image, `out` is the folder or the address of the results.
-    Relative paths begin at `base`.
+    Relative paths begin at `start_in`.
     """
 
     open_model: OpenModel
@@ -82,7 +82,21 @@ class Job:
     level: str | None = None
     options: EngineOptions = DEFAULTS
     num_threads: int | None = None
-    base: Path = field(default_factory=Path.cwd)
+    start_in: Path = field(default_factory=Path.cwd)
+
+    def begin(self, options: EngineOptions, *, num_threads: int) -> Callable[[Shard], int]:
+        """Open the model in the process of a worker; the result runs a shard."""
+        return ShardWorker(replace(self, options=options, num_threads=num_threads)).run
+
+    def give_up(self, shard: Shard, *, num_deaths: int) -> int:
+        """List the images of a shard, which ended so many workers, as failed."""
+        reason = (
+            f"not predicted: {num_deaths} workers in a row ended while they had it or its "
+            f"neighbours, most often for lack of memory; predict it alone, or use fewer workers"
+        )
+        failed = [FailedInput(name, f"{name}: {reason}") for name, _, _ in shard.sources]
+        note_shard(Store(self.out), shard, failed=failed)
+        return shard.index
 
 
 class ShardWorker:
