@@ -1,5 +1,6 @@
 """export_bundle: a Bundle that agrees with its checkpoint, or no Bundle."""
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -126,6 +127,20 @@ def test_a_bundle_is_exported_again_on_its_kept_images_alone(untrained_bundle, t
         export_model(bare.root, tmp_path / "none", to="onnx")
     with pytest.raises(ConfigError, match="bare: this bundle keeps no parity images"):
         verify(bare, open_model(bare.root).engine)
+
+
+def test_a_graph_of_openvino_is_compared_in_the_precision_that_it_takes_by_itself_too(
+    untrained_bundle, tmp_path
+):
+    pytest.importorskip("openvino")
+    lines = []
+    export_model(untrained_bundle.root, tmp_path / "b", to="openvino", log=lines.append)
+    (text,) = (line for line in lines if "bf16" in line)
+    assert re.match(
+        r"model.xml computed in bf16: largest difference of logits [\d.e-]+, [\d.]+% of the|"
+        r"model.xml: not compared in bf16: precision 'bf16' needs a CPU with",
+        text,
+    )
 
 
 def test_a_checkpoint_is_exported_with_data_alone(checkpoint, tmp_path):

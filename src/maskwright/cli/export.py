@@ -106,13 +106,13 @@ def export(
         log=console.say,
     )
     for graph in bundle.graphs[-1 if inside is None else -2 :]:
-        console.say_all(_describe(graph, data))
+        console.say_all(_describe(graph, data, bundle.root))
     console.say(f"bundle  {bundle.root}  ({bundle.model_id})")
     graphs = [one.to_json() for one in bundle.graphs]
     console.result({"bundle": str(bundle.root), "model_id": bundle.model_id, "graphs": graphs})
 
 
-def _describe(graph: "Graph", data: Path | None) -> "Iterator[str]":
+def _describe(graph: "Graph", data: Path | None, root: Path) -> "Iterator[str]":
     """How the graph was compared with the network, and what came out."""
     if graph.parity is None:
         yield f"{graph.file}: NOT compared with the network; it runs on {graph.engine}"
@@ -129,6 +129,9 @@ def _describe(graph: "Graph", data: Path | None) -> "Iterator[str]":
     )
     if graph.quality is not None:
         yield f"network -> {graph.file}: {graph.quality}"
+    if graph.precision == "int8":
+        stem = root / graph.file.removesuffix(".onnx")
+        yield f"path of the search, every layer  {stem}.json, {stem}.svg"
 
 
 def _read_qat(qat: str | None, precision: str | None) -> float | None:

@@ -16,7 +16,7 @@ from ..core.image import Image
 from ..core.inputspec import InputSpec
 from ..core.progress import Progress
 from ..core.trust import hash_file, remember
-from ..inference.engine import ENGINES, Engine, EngineOptions, EnginePart
+from ..inference.engine import ENGINES, FP32, Engine, EngineOptions, EnginePart
 from ..inference.engines.torch import TorchEngine
 from ..inference.parity import Planes, compare, read_kept, verify
 from ..inference.resolution import to_network
@@ -187,9 +187,11 @@ class GraphWriter:
     def _write_int8(self, trial: Trial, path: Path) -> tuple[Graph, tuple[str, ...]]:
         """Search for a graph of int8 that keeps the score, and write the path of the search."""
         if trial.quality is None or trial.calibrate is None:
+            lacking = "validation" if trial.quality is None else "training"
             raise ConfigError(
-                "precision 'int8' needs DATA with labels: images to calibrate on, and a "
-                "validation split on which the graph must keep its score"
+                "precision 'int8' needs DATA with labels: training images to calibrate on, and "
+                "a validation split on which the graph must keep its score; there are no "
+                f"{lacking} images all of which have labels: give DATA, or label them"
             )
         part = parts.load(ENGINES, self.target.ENGINE, like=EnginePart)
         options = EngineOptions(precision="int8")
@@ -246,6 +248,9 @@ class GraphWriter:
             )
         except BundleError as error:
             raise BundleError(f"{error}{self._name_layer(trial, path)}") from error
+        for mode in (FP32, *part.CASTS):
+            if precision != mode and precision in (FP32, *part.CASTS):
+                _log_mode(trial, part, path, mode)
         graph = Graph(
             file=path.name,
             engine=self.target.ENGINE,
@@ -292,3 +297,21 @@ class GraphWriter:
         for name, text in scripts.items():
             (self.folder / name).write_text(text, encoding="utf-8")
         return tuple(scripts)
+
+
+def _log_mode(trial: Trial, part: EnginePart, path: Path, precision: str) -> None:
+    """Compare the graph in another precision to which its engine casts it, where the CPU can.
+
+    Programs without this package get the engine's own choice: OpenVINO takes bf16 by itself.
+    """
+    try:
+        engine = part.build(path, trial.card, EngineOptions(precision=precision))
+    except ConfigError as error:
+        trial.log(f"{path.name}: not compared in {precision}: {error}")
+        return
+    parity = trial.compare(engine)
+    trial.log(
+        f"{path.name} computed in {precision}: largest difference of logits "
+        f"{parity.largest_logit_difference:.3g}, {parity.equal_pixel_share:.2%} of the pixels "
+        f"agree"
+    )

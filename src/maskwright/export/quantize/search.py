@@ -208,9 +208,8 @@ class Int8Search:
         trial.unlink()
         ranked = dict(sorted(found.items(), key=lambda item: -item[1]))
         rows = [(name, f"{100 * value:.2f} %") for name, value in ranked.items()][:_MOST_SHOWN]
-        for line in text_table(
-            ("most sensitive layers", "error alone in int8"), rows, words=(0,)
-        ):
+        title = f"the {len(rows)} most sensitive of {len(ranked)} layers"
+        for line in text_table((title, "error alone in int8"), rows, words=(0,)):
             self.log(line)
         return ranked
 
