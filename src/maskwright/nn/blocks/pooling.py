@@ -124,9 +124,11 @@ class MaxPlaces(NamedTuple):
 def max_pool_with_indices(x_BCHW: Tensor) -> tuple[Tensor, Tensor | MaxPlaces]:
     """Maximum of each 2 x 2 window, and its index 0 ... H W - 1 in the map; H and W even.
 
-    Engines find indices value by value, so an exported graph has `MaxPlaces`.
+    Engines find indices value by value, so an exported graph has `MaxPlaces`; not in float16,
+    where values that were rounded to the same one would have another first maximum, while the
+    pooling of engines reads them before they are rounded.
     """
-    if not torch.compiler.is_exporting():
+    if not torch.compiler.is_exporting() or x_BCHW.dtype == torch.float16:
         return F.max_pool2d(x_BCHW, 2, return_indices=True)
     a, b, c, d = (x_BCHW[..., i::2, j::2] for i in (0, 1) for j in (0, 1))
     above, below = torch.maximum(a, b), torch.maximum(c, d)
