@@ -43,7 +43,7 @@ LINES = Path(__file__).with_suffix(".jsonl")
 WHOLE = "whole"
 FOREVER_S = 1e5
 SIZE_HW = (512, 512)
-ROUNDS, RUNS = 8, 8
+ROUNDS, RUNS = 4, 4
 
 
 def score(name: str, path: Path, data: Path, steps: int, out: Path) -> None:
@@ -104,10 +104,14 @@ def tabulate(out: Path) -> None:
     print("| network | engine | fp32, ms | int8, ms | mIoU fp32 | calibrated | trained |")
     print("|---|---|--:|--:|--:|--:|--:|")
     for name, line in lines.items():
-        scores = " | ".join(f"{100 * line[k]:.2f}" for k in ("fp32", "calibrated", "trained"))
+        scores = " | ".join(_percent(line.get(k)) for k in ("fp32", "calibrated", "trained"))
         for engine in ("onnxruntime", "openvino"):
             pair = " | ".join(f"{ms[name, engine, p]:.1f}" for p in ("fp32", "int8"))
             print(f"| {name} | {engine} | {pair} | {scores} |")
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.2f}"
 
 
 def _build(file: Path, card: Any, engine: str, precision: str) -> Engine:
