@@ -9,10 +9,17 @@ import tifffile
 from PIL import Image
 
 from maskwright.core.errors import ConfigError
+from maskwright.core.labels import LabelSpec
 from maskwright.data.georef.geotags import make_tags
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import open_model
-from maskwright.inference.probabilities import BYTES, HALVES
+from maskwright.inference.probabilities import (
+    BYTES,
+    HALVES,
+    ZARR,
+    ZARR_HALVES,
+    write_shares,
+)
 from maskwright.inference.resolution import planes
 from maskwright.inference.tiling import Tiling
 
@@ -116,5 +123,41 @@ def test_files_are_the_same_each_time(model, tmp_path):
 
 
 def test_probabilities_of_two_types_are_refused(model, tmp_path):
-    with pytest.raises(ConfigError, match="would have the same names; choose one of the two"):
+    with pytest.raises(ConfigError, match="would have the same names; choose one"):
         predict(model, [tmp_path], tmp_path / "out", write=(BYTES, HALVES))
+
+
+@pytest.mark.parametrize(("kind", "packed"), [(ZARR, BYTES), (ZARR_HALVES, HALVES)])
+@pytest.mark.parametrize("tiling", [Tiling(tile="off"), CUT], ids=["whole", "by rows"])
+def test_zarr_has_the_values_of_npz(model, tmp_path, kind, packed, tiling):
+    zarr = pytest.importorskip("zarr")
+    Image.fromarray(draw()).save(tmp_path / "a.png")
+    tiled = replace(model, tiling=tiling)
+    for name, write in (("zarr", kind), ("npz", packed)):
+        predict(tiled, [tmp_path / "a.png"], tmp_path / name, write=(write,))
+    assert [p.name for p in (tmp_path / "zarr/probabilities").iterdir()] == ["a.zarr"]
+    array = zarr.open_array(tmp_path / "zarr/probabilities/a.zarr", mode="r")
+    expected = read(tmp_path / "npz/probabilities/a.npz")
+    assert (array.dtype, array.chunks) == (expected.dtype, (64, 170, 4))
+    np.testing.assert_array_equal(array[:], expected)
+    assert array.attrs["classes"] == ["sky", "road", "tree", "car"]
+    assert array.attrs.get("scale") == (1 / 255 if packed == BYTES else None)
+    assert array.metadata.dimension_names == ("y", "x", "class")
+
+
+def test_a_raster_may_be_zarr_too_and_is_written_by_whole_chunks(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    labels = LabelSpec.from_names(("a", "b"))
+    tags = make_tags((1, 0, 0, 0, -1, 0), 32633, is_geographic=False)
+    rows = np.random.default_rng(0).random((150, 7, 2)).astype(np.float32)
+    path = tmp_path / "probabilities/a"
+    (path.parent / "a.zarr.tmp").mkdir(parents=True)  # an interrupted run left it
+    with write_shares(path, (150, 7), labels, kind=ZARR_HALVES, tags=tags) as file:
+        for top in range(0, 150, 11):
+            file.add_rows(rows[top : top + 11])
+            there = zarr.open_array(path.with_name("a.zarr.tmp"), mode="r")
+            assert there.nchunks_initialized == min(top + 11, 150) // 64
+    np.testing.assert_array_equal(
+        zarr.open_array(path.with_name("a.zarr"))[:], rows.astype("f2")
+    )
+    assert [p.name for p in path.parent.iterdir()] == ["a.zarr"]

@@ -61,7 +61,7 @@ from ..pages.pictures import draw_overlay, encode_indexed_png, encode_png, heat_
 from .area import AreaOfInterest
 from .mosaic import Mosaic, MosaicGrid, to_bytes
 from .prediction import Prediction
-from .probabilities import BYTES, FOLDER, HALVES, PROBABILITIES, write_shares
+from .probabilities import FOLDER, PROBABILITIES, write_shares
 from .rasters import write_indexed_tiff
 from .resolution import list_shares
 from .volumes import CLASSES, CONFIDENCE, ENTROPY, INFORMATION, UNCERTAINTY, find_slices
@@ -211,8 +211,7 @@ WRITERS: Mapping[str, Callable[[Destination], Writer]] = {
     CONFIDENCE: ConfidenceMaps,
     ENTROPY: partial(UncertaintyMaps, name=ENTROPY),
     INFORMATION: partial(UncertaintyMaps, name=INFORMATION),
-    BYTES: partial(ProbabilityMaps, kind=BYTES),
-    HALVES: partial(ProbabilityMaps, kind=HALVES),
+    **{kind: partial(ProbabilityMaps, kind=kind) for kind in PROBABILITIES},
     MOSAIC: Mosaics,
 }
 COVERAGE, OBSERVATIONS = "coverage", "observations"
@@ -289,10 +288,9 @@ def require_outputs(write: Collection[str]) -> tuple[str, ...]:
     Raises:
         ConfigError: An unknown name, or none at all; probabilities as two types.
     """
-    if set(PROBABILITIES) <= set(write):
-        raise ConfigError(
-            f"{BYTES} and {HALVES} would have the same names; choose one of the two"
-        )
+    of_shares = [kind for kind in PROBABILITIES if kind in write]
+    if len(of_shares) > 1:
+        raise ConfigError(f"{' and '.join(of_shares)} would have the same names; choose one")
     if not write:
         raise ConfigError(f"no kind of file to write is given; choose from {', '.join(KINDS)}")
     others = tuple(name for name in write if name not in KINDS)

@@ -3,17 +3,21 @@
 probabilities/<key>.npz   `probabilities` (H, W, K), and `classes`, the K names in order
 probabilities/<key>.tif   instead, for an image with a georeference: a cloud-optimised GeoTIFF,
                           one band per class with its name; written by GDAL (extra `geo`)
+probabilities/<key>.zarr  instead, for `probabilities:zarr` and `probabilities:zarr:float16`: an
+                          array (H, W, K) of Zarr v3 in chunks (extra `zarr`), with the classes
+                          and, of bytes, the scale as attributes, and without a georeference
 
-Values are round(255 x probability) as uint8, or float16 for `probabilities:float16`, which a
+Values are round(255 x probability) as uint8, or float16 for `...:float16`, which a
 GeoTIFF holds as float32, since GDAL before 3.11 leaves bytes undefined in 16-bit files. They
 are 0 where there is no data. They are the shares by which classes are decided: calibrated by
 the temperature of the card, after refiners.
 """
 
+import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -28,20 +32,26 @@ from ..data.georef.geotags import Tag
 
 FOLDER = "probabilities"
 BYTES, HALVES = FOLDER, f"{FOLDER}:float16"
-PROBABILITIES = (BYTES, HALVES)
-"""The kinds of files: values as uint8 and as float16."""
+ZARR, ZARR_HALVES = f"{FOLDER}:zarr", f"{FOLDER}:zarr:float16"
+PROBABILITIES = (BYTES, HALVES, ZARR, ZARR_HALVES)
+"""The kinds of files: values as uint8 and as float16, and both as Zarr."""
+
+_OF_BYTES, _OF_ZARR = (BYTES, ZARR), (ZARR, ZARR_HALVES)
 
 _GDAL_METADATA, _ASCII = 42112, 2
 _TILE_PX = 256
+_CHUNK_HW = (64, 512)
+"""Rows and columns of a chunk of Zarr: so many rows of an image are held until it is full."""
+
 _LEVEL = 1
 """Of deflate: level 6 takes several times longer and saves a few percent."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShareRows:
-    """A file to which rows of probabilities are added from top to bottom."""
+    """A file, or what takes bytes as one does, for rows of probabilities from top to bottom."""
 
-    file: IO[bytes]
+    file: "IO[bytes] | _ZarrRows"
     kind: str
     dtype: np.dtype[Any]
 
@@ -52,17 +62,17 @@ class ShareRows:
 
 def encode_shares(rows: NDArray[np.float32], kind: str, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Probabilities as a file of this kind stores them."""
-    if kind == BYTES:
+    if kind in _OF_BYTES:
         rows = np.rint(rows * np.float32(255))
-    stored: NDArray[Any] = rows.astype(np.uint8 if kind == BYTES else np.float16)
+    stored: NDArray[Any] = rows.astype(np.uint8 if kind in _OF_BYTES else np.float16)
     return stored.astype(dtype)
 
 
 def find_stored_type(kind: str, tags: Sequence[Tag]) -> np.dtype[Any]:
     """The type of the values in a file of this kind, of an image with these tags."""
-    if kind == BYTES:
+    if kind in _OF_BYTES:
         return np.dtype(np.uint8)
-    return np.dtype(np.float32 if tags else np.float16)
+    return np.dtype(np.float32 if tags and kind not in _OF_ZARR else np.float16)
 
 
 @contextmanager
@@ -77,7 +87,7 @@ def write_shares(
     """Yield a file for the rows of one image, which gets its name when all of them are there.
 
     Args:
-        path: Without the suffix, which follows from `tags`.
+        path: Without the suffix, which follows from `kind` and `tags`.
         size_HW: Of the image.
         labels: The classes.
         kind: One of `PROBABILITIES`.
@@ -85,24 +95,98 @@ def write_shares(
 
     Raises:
         DataError: The tags are damaged.
-        MissingDependencyError: There are tags, and rasterio is not installed.
+        MissingDependencyError: There are tags, and rasterio is not installed, or zarr is not.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for suffix in (".npz", ".tif"):  # an interrupted run may have written the other
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    target = path.with_name(f"{path.name}.tif" if tags else f"{path.name}.npz")
+    suffixes = (".npz", ".tif", ".zarr")
+    for suffix in suffixes:  # an interrupted run may have written another
+        _remove(path.with_name(path.name + suffix))
+    suffix = suffixes[2 if kind in _OF_ZARR else bool(tags)]
+    target = path.with_name(path.name + suffix)
     partial = target.with_name(f"{target.name}.tmp")
+    _remove(partial)
     shape = (*size_HW, len(labels))
     try:
-        with (
-            _write_cog(partial, shape, labels, kind, tags)
-            if tags
-            else _write_npz(partial, shape, labels, kind) as rows
-        ):
+        with _begin(partial, shape, labels, kind, tags) as rows:
             yield rows
         partial.replace(target)
     finally:
-        partial.unlink(missing_ok=True)
+        _remove(partial)
+
+
+def _begin(
+    path: Path, shape: tuple[int, ...], labels: LabelSpec, kind: str, tags: Sequence[Tag]
+) -> AbstractContextManager[ShareRows]:
+    """The file of this kind, at a path that has not its name yet."""
+    if kind in _OF_ZARR:
+        return _write_zarr(path, shape, labels, kind)
+    if tags:
+        return _write_cog(path, shape, labels, kind, tags)
+    return _write_npz(path, shape, labels, kind)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or the folder of an array of Zarr, where there is one."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _write_zarr(
+    path: Path, shape: tuple[int, ...], labels: LabelSpec, kind: str
+) -> Iterator[ShareRows]:
+    try:
+        import zarr
+    except ImportError as error:
+        raise MissingDependencyError("zarr", "zarr") from error
+    dtype = find_stored_type(kind, ())
+    chunks = (*map(min, _CHUNK_HW, shape[:2]), shape[2])
+    attributes: dict[str, Any] = {"classes": list(labels.names)}
+    if kind == ZARR:
+        attributes["scale"] = 1 / 255
+    array = zarr.create_array(
+        path,
+        shape=shape,
+        chunks=chunks,
+        dtype=dtype,
+        fill_value=0,
+        zarr_format=3,
+        attributes=attributes,
+        dimension_names=("y", "x", "class"),
+    )
+    rows = _ZarrRows(array, chunks[0])
+    yield ShareRows(rows, kind, dtype)
+    rows.flush()
+
+
+@dataclass(slots=True)
+class _ZarrRows:
+    """Takes the bytes of rows, and writes them where the chunks of some rows are full."""
+
+    array: Any
+    num_rows: int
+    _top: int = 0
+    _waiting: bytearray = field(default_factory=bytearray)
+
+    def write(self, content: bytes) -> None:
+        self._waiting += content
+        _, width, num_classes = self.array.shape
+        size = self.num_rows * width * num_classes * self.array.dtype.itemsize
+        while len(self._waiting) >= size:
+            self._put(self._waiting[:size])
+            del self._waiting[:size]
+
+    def flush(self) -> None:
+        """Write the last rows, fewer than a chunk has."""
+        if self._waiting:
+            self._put(self._waiting)
+
+    def _put(self, content: bytearray) -> None:
+        rows_nWK = np.frombuffer(content, self.array.dtype).reshape(-1, *self.array.shape[1:])
+        self.array[self._top : self._top + len(rows_nWK)] = rows_nWK
+        self._top += len(rows_nWK)
 
 
 @contextmanager
