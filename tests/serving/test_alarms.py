@@ -303,12 +303,16 @@ def test_a_mail_has_nothing_of_the_alarm_in_its_head():
             server=f"127.0.0.1:{server.server_address[1]}",
             tls="none",
         )
-        assert send(channel, _document()) == ("", False)
+        example = {"at": 86_400.0, "source": "", "key": "a", "confidence": 0.5}
+        assert send(channel, _document(examples=[example])) == ("", False)
         server.shutdown()
     head, _, body = "\n".join(server.lines).partition("\n\n")
     assert "Subject: maskwright: alarm 7" in head
     assert "Bcc" not in head
+    assert re.search(r"^Date: .* \+0000$", head, re.MULTILINE)
+    assert re.search(r"^Message-ID: <[^@>]+@example\.com>$", head, re.MULTILINE)
     assert "alarm: it\nBcc: all@example.com" in body
+    assert re.search(r"^19\d\d-\d\d-\d\d \d\d:\d\d:00 \S+  -  a  50.0% confident$", body, re.M)
     with pytest.raises(ValueError, match="linefeed or carriage return"):
         make_mail(channel, _document(level="alarm\nBcc: all@example.com"))
 

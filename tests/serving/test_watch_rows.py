@@ -22,6 +22,7 @@ from maskwright.inference.outputs import PredictedImage
 from maskwright.inference.predictor import open_model
 from maskwright.inference.resolution import decide
 from maskwright.pages.pictures import encode_indexed_png
+from maskwright.serving.client import Client
 from maskwright.serving.watch.alarmist import name_drift
 from maskwright.serving.watch.keeper import MAP
 from maskwright.serving.watch.relabel import write_relabel
@@ -100,6 +101,20 @@ def test_a_row_has_the_numbers_of_predict_whatever_the_answer_shows(watched, sma
         assert row.uncertainty == pytest.approx(1 - prediction.confidence_HW.mean(), abs=0.02)
         for family, numbers in expected.items():
             assert row.families[family] == pytest.approx(dict(numbers), abs=2e-5)
+
+
+def test_a_client_names_the_source_and_the_lot_of_its_images(watched, stripes):
+    server, folder = watched
+    Client(server.address, source="yard/3", lot="L 5").predict(stripes, model="painted")
+    database = Database.open(folder / "a.sqlite")
+    for _ in range(200):
+        with database.read() as connection:
+            found = [r.lot for r in list_records(connection) if r.source == "yard/3"]
+        if found:
+            break
+        time.sleep(0.05)
+    database.close()
+    assert found == ["L 5"]
 
 
 def test_a_kept_image_is_the_file_that_came_with_its_class_map(watched, stripes, png):

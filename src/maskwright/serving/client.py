@@ -57,11 +57,15 @@ class Client:
             unless given.
         retry_s: A request that is refused for now (429, 503), or meets no server, is sent
             again for so long.
+        source: The camera, line or site that the images come from, for `watch`.
+        lot: The lot or batch of the parts in them.
     """
 
     url: str
     token: str | None = None
     retry_s: float = _RETRY_S
+    source: str = ""
+    lot: str = ""
 
     def __post_init__(self) -> None:
         if not is_server(self.url):
@@ -162,9 +166,8 @@ class Client:
         if body is not None and not isinstance(body, bytes):
             request.add_header("Content-Length", str(body.seek(0, io.SEEK_END)))
             request.add_header("Content-Type", "application/octet-stream")
-        token = self.token or os.environ.get(TOKEN)
-        if token:
-            request.add_header("Authorization", f"Bearer {token}")
+        for name, text in self._list_headers().items():
+            request.add_header(name, text)
         ends_s = time.monotonic() + self.retry_s
         while True:
             for file in (body, to):
@@ -185,6 +188,15 @@ class Client:
                         f"{self.url}: no answer ({reason}); start it with maskwright serve"
                     ) from error
             time.sleep(pause_s)
+
+    def _list_headers(self) -> dict[str, str]:
+        token = self.token or os.environ.get(TOKEN)
+        given = {
+            "Authorization": f"Bearer {token}" if token else "",
+            "X-Source": self.source,
+            "X-Lot": self.lot,
+        }
+        return {name: text for name, text in given.items() if text}
 
     def _ask_json(self, path: str) -> Document:
         document: Document = json.loads(self.ask(path, where=self.url)[1])

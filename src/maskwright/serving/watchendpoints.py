@@ -32,6 +32,7 @@ async def show_dashboard(service: Service, request: Request) -> Response:
         style=read_asset("watch/dashboard.css"),
         script=script,
         may_operate=service.access.has_scope(request, ADMIN),
+        keeps=watch.keeper is not None,
         facts=watch.describe(),
     )
     return answer_page(page, script, forms=True)

@@ -6,7 +6,9 @@ import smtplib
 import ssl
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
 
 from ...core.errors import first_line
 from ...core.versioned import Document
@@ -69,10 +71,12 @@ def make_mail(channel: Channel, document: Document) -> EmailMessage:
     mail = EmailMessage()
     mail["Subject"] = f"maskwright: {document['level']} {document['alarm']}"
     mail["From"], mail["To"] = channel.sender, ", ".join(channel.email)
+    mail["Date"] = format_datetime(datetime.now(UTC))
+    mail["Message-ID"] = make_msgid(domain=(channel.sender or "").rpartition("@")[2])
     lines = [document["text"], document["link"] or ""]
     lines += [
-        f"{example['at']}  {example['source'] or '-'}  {example['key']}  "
-        f"{example['confidence']}"
+        f"{datetime.fromtimestamp(example['at'], UTC).astimezone():%Y-%m-%d %H:%M:%S %Z}  "
+        f"{example['source'] or '-'}  {example['key']}  {example['confidence']:.1%} confident"
         for example in document["examples"]
     ]
     mail.set_content("\n".join(lines))

@@ -49,12 +49,18 @@ _STATES = {
 
 
 def render_dashboard(
-    figures: Figures, *, style: str, script: str, may_operate: bool, facts: Sequence[str]
+    figures: Figures,
+    *,
+    style: str,
+    script: str,
+    may_operate: bool,
+    keeps: bool,
+    facts: Sequence[str],
 ) -> str:
     """The page of one view.
 
-    With `may_operate` it shows kept images and lets a person acknowledge alarms. `facts` are
-    lines on the store, as text.
+    With `may_operate` it shows kept images and lets a person acknowledge alarms; `keeps` says
+    whether the server keeps any. `facts` are lines on the store, as text.
     """
     axis = TimeAxis(
         figures.view.start,
@@ -73,7 +79,11 @@ def render_dashboard(
         Section("Control charts", CONTROL, _draw_controls(figures, axis)),
         Section("Light and confidence", _BAND, draw_light(figures, axis)),
         Section("Traffic", "", draw_traffic(figures, axis)),
-        Section("Least certain images", "", _list_worst(figures, may_operate=may_operate)),
+        Section(
+            "Least certain images",
+            "",
+            _list_worst(figures, may_operate=may_operate, keeps=keeps),
+        ),
         Section("Store", "", f'<ul class="facts">{_list_facts(facts)}</ul>'),
     ]
     zone = f"{datetime.fromtimestamp(figures.now, UTC).astimezone():%b %d, %H:%M %Z}"
@@ -300,9 +310,10 @@ def _describe_seen(alarm: Alarm, *, may_operate: bool) -> str:
     )
 
 
-def _list_worst(figures: Figures, *, may_operate: bool) -> str:
+def _list_worst(figures: Figures, *, may_operate: bool, keeps: bool) -> str:
     if not figures.worst:
-        return "<p>No image of this time is kept; serve with --keep 1% keeps some.</p>"
+        more = "" if keeps else "; serve with --keep 1% keeps some"
+        return f"<p>No image of this time is kept{more}.</p>"
     if not may_operate:
         return "<p>Images are shown to tokens with the scope admin.</p>"
     pictures = "".join(

@@ -14,7 +14,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -29,9 +29,16 @@ from ...data.classes.codec import write_dataset_file
 from ...data.classes.dataset_yaml import FILE_NAME, DatasetFile
 from ...monitoring.reference import list_scopes
 from ...pages.csvfile import write_rows
+from ...pages.text import format_count
 from ...store.alarms import Alarm, list_alarms
 from ...store.database import Database
-from ...store.records import Record, RecordFilter, list_bundles, list_uncertain
+from ...store.records import (
+    Record,
+    RecordFilter,
+    count_records,
+    list_bundles,
+    list_uncertain,
+)
 from .judge import name_drift
 from .keeper import to_map
 
@@ -63,8 +70,14 @@ def write_relabel(database: Database, kept: Path, out: Path, most: int) -> list[
         bundle = bundles[0][1] if bundles else ""
         chosen = RecordFilter(bundle=bundle, kept=True, scored=False)
         records = list_uncertain(connection, chosen)
+        num_scored = count_records(connection, replace(chosen, scored=True))
         alarms = list_alarms(connection, most=_MOST_ALARMS)
     there = [record for record in records if (kept / record.image).is_file()]
+    if not there and num_scored and not records:
+        raise DataError(
+            f"{kept}: all {format_count(num_scored, 'kept image')} of the Bundle that answered "
+            f"last have truth already"
+        )
     if not there:
         raise DataError(
             f"{kept}: no image of the Bundle that answered last is kept here; serve with "
