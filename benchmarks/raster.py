@@ -37,6 +37,8 @@ OUT = Path(__file__).with_name("raster.md")
 WIDTH_PX, STREET_PX, BLOCK_PX = 30_000, 1000, 512
 MOST_MIB, WANTED_SHARE = 1536, 0.85
 SETTINGS = {"model.arch": "fastscnn"}
+TRAINING = "## Check, plan and train on two rasters"
+"""The head of what was measured by hand and stays on the page."""
 
 
 def main() -> None:
@@ -54,7 +56,8 @@ def main() -> None:
                 measure, (bundle, folder / "strip.tif", folder / "out", asked.height)
             )
     print(json.dumps(result))
-    OUT.write_text(render(result, asked.height), encoding="utf-8")
+    _, mark, rest = OUT.read_text(encoding="utf-8").partition(TRAINING)
+    OUT.write_text(render(result, asked.height) + f"\n{mark}{rest}", encoding="utf-8")
 
 
 def make_bundle(folder: Path) -> Path:
