@@ -1,4 +1,4 @@
-"""`maskwright models --bench`, as a table: models.md, out of models.json.
+"""`maskwright bench --archs all`, as a table: models.md, out of models.json.
 
     OMP_NUM_THREADS=1 python benchmarks/models.py [NAMES...]
 

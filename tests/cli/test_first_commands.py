@@ -41,7 +41,7 @@ ANSWERS = {
     "predict --source photos": "here it is INPUTS, which has no name: photos",
     "predict --weights runs/a photos": "here it is MODEL, which has no name: runs/a",
     "predict --save_dir out": "here it is --out out",
-    "benchmark model=runs/a": "maskwright models",
+    "benchmark model=runs/a": "maskwright bench runs/a",
     "detect": "maskwright predict MODEL photos -o out",
     "tune": "maskwright plan DATA",
     "train my-data --gpus 2": "here it is --device cuda",

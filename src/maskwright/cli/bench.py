@@ -9,6 +9,7 @@ import typer
 from ..core.errors import ConfigError
 from ..core.threads import count_cores
 from .console import Console
+from .models import show_architectures
 from .options import (
     AsJson,
     Engines,
@@ -20,10 +21,21 @@ from .options import (
     parse_size,
 )
 
+Archs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="In place of MODEL: time and memory of architectures, or 'all', on torch.",
+    ),
+]
+
 
 def bench(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Bundle or run.")],
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="Bundle or run.", show_default=False)
+    ] = None,
     *,
+    archs: Archs = None,
     engines: Engines = "all",
     size: Size = "512x512",
     threads: Annotated[
@@ -46,11 +58,17 @@ def bench(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how fast each engine runs MODEL.
+    """Measure how fast each engine runs MODEL, or architectures before training.
 
     Time and memory of the network alone, as ratio to torch where the weights are there.
     """
     console = Console(as_json=as_json, quiet=quiet)
+    if (model is None) == (archs is None):
+        raise ConfigError("give MODEL, a Bundle or a run, or architectures by --archs NAMES")
+    if model is None:
+        names = parse_engines(archs or "all")
+        show_architectures(names or (), console, bench=True)
+        return
     from ..core.results import WriteMode
     from ..inference.bench.bench import bench_model
     from ..inference.bench.output import list_lines, write_bench

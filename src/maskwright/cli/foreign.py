@@ -9,8 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 VERBS: Mapping[str, str] = {
     "annotate": "predict MODEL photos -o out",
     "autobatch": "plan DATA",
-    "bench": "models --bench",
-    "benchmark": "models --bench",
+    "benchmark": "bench MODEL",
     "checks": "env",
     "classify": "predict MODEL photos -o out",
     "cfg": "plan DATA",

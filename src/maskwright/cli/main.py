@@ -101,7 +101,7 @@ _PANELS: dict[str, dict[Callable[..., None], str]] = {
         watch: "watch --store rows.sqlite",
         bench: "bench runs/a --size 512x1024 --threads 1,2 -o speed",
         drift: "drift out-spring out-today",
-        models: "models unet segformer --bench",
+        models: "models unet segformer",
     },
     "Class maps": {
         score: "score predictions truth --full -o report",

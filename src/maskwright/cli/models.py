@@ -22,9 +22,6 @@ def models(
         ),
     ] = None,
     *,
-    bench: Annotated[
-        bool, typer.Option("--bench", help="Also measure time and memory on this machine.")
-    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -32,12 +29,16 @@ def models(
 
     The licence is that of the pretrained weights.
     """
+    show_architectures(names or (), Console(as_json=as_json, quiet=quiet), bench=False)
+
+
+def show_architectures(names: "Sequence[str]", console: Console, *, bench: bool) -> None:
+    """Print the table of architectures, with `bench` their time and memory here too."""
     require_torch()
-    console = Console(as_json=as_json, quiet=quiet)
     from ..nn.catalogue import NUM_CLASSES, SIZE_HW
     from ..nn.catalogue import models as run
 
-    listed = run(tuple(names or ()), bench=bench, progress=console.progress)
+    listed = run(tuple(names), bench=bench, progress=console.progress)
     for line in _table(listed):
         console.say(line)
     console.say("")
