@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ...core.errors import ConfigError, UnknownNameError
 from ...core.labels import IGNORE
@@ -30,16 +31,15 @@ GEOJSON = "geojson"
 class Answered:
     """What an answer is made of.
 
-    `facts` name the model, engine, precision and tiling. `order` is that of run lengths,
-    `folder` an empty one for files, and `image` the file of the client. `verdicts` are those of
-    the rules of the server, None without any.
+    `facts` name the model, engine, precision and tiling. `order` is that of run lengths, and
+    `image` the file of the client. `verdicts` are those of the rules of the server, None
+    without any.
     """
 
     prediction: Prediction
     facts: Document
     order: str
     confidence: bool
-    folder: Path
     image: ImageRef | None
     verdicts: Sequence[Verdict] | None = None
 
@@ -129,27 +129,32 @@ def _encode_geojson(of: Answered) -> tuple[str, bytes]:
     if of.image is None:
         raise ConfigError("format=geojson: send an image file, not bare pixels")
     require_vectors(GEOJSON)
+    with TemporaryDirectory(prefix="maskwright-") as folder:
+        return "application/geo+json", _write_polygons(of.prediction, of.image, Path(folder))
+
+
+def _write_polygons(prediction: Prediction, image: ImageRef, folder: Path) -> bytes:
     from ...data.pixels.imagefile import list_geotags
     from ...data.pixels.images import open_image
 
-    prediction, key = of.prediction, "image"
-    (of.folder / CLASSES).mkdir(parents=True)
-    to = Destination(folder=of.folder, labels=prediction.labels, display=prediction.display)
-    tags = list_geotags(open_image(of.image))
+    key = "image"
+    (folder / CLASSES).mkdir()
+    to = Destination(folder=folder, labels=prediction.labels, display=prediction.display)
+    tags = list_geotags(open_image(image))
     item = PredictedImage(
         key=key, image_HWC=prediction.image_HWC, prediction=prediction, tags=tags
     )
     ClassMaps(to).write(item)
-    (written,) = (of.folder / CLASSES).glob(f"{key}.*")
+    (written,) = (folder / CLASSES).glob(f"{key}.*")
     write_vectors(
         GEOJSON,
-        of.folder / FOLDER,
+        folder / FOLDER,
         {key: ImageRef(written)},
-        {key: of.image},
+        {key: image},
         prediction.labels,
         progress=silent,
     )
-    return "application/geo+json", (of.folder / FOLDER / f"{key}.{GEOJSON}").read_bytes()
+    return (folder / FOLDER / f"{key}.{GEOJSON}").read_bytes()
 
 
 def _describe(of: Answered) -> Document:

@@ -1,12 +1,16 @@
 """An open model, and how one task becomes an outcome: decode, predict, encode."""
 
+import os
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import disk_usage
+from tempfile import TemporaryDirectory, mkstemp
 
 import numpy as np
 
@@ -44,6 +48,7 @@ _STATUS: Sequence[tuple[type[Exception], int]] = (
     (MaskwrightError, 400),
 )
 _REFINE = re.compile(r"[a-z][a-z0-9_]*(:[A-Za-z0-9_=.,+-]*)?")
+_MEMORY, _ROOM_BYTES = Path("/dev/shm"), 1 << 30  # noqa: S108 - mkstemp makes the names
 _STEPS = 64
 """Settings of `tile` and `refine` that are kept ready."""
 
@@ -113,6 +118,9 @@ class Session:
         """The outcome of a task; an error of the image or of an option is one too."""
         try:
             return self._run(task, body, is_cancelled)
+        except OSError as error:  # readers give DataError
+            text = f"the server cannot keep the image: {error.strerror}"
+            return Outcome(id=task.id, status=500, error=text)
         except (MaskwrightError, MemoryError) as error:
             status = next((s for kind, s in _STATUS if isinstance(error, kind)), 503)
             text = str(error) or "out of memory; use smaller images, or tiles (tile=1024x1024)"
@@ -121,21 +129,18 @@ class Session:
     def _run(self, task: Task, body: bytes, is_cancelled: Callable[[], bool]) -> Outcome:
         deadline_s = time.monotonic() + task.timeout_s
         if task.form == SCORE:
-            with self._pixels.hold(task.num_px), _make_folder() as folder:
+            with self._pixels.hold(task.num_px), TemporaryDirectory() as folder:
                 return score_truth(task, body, Path(folder), self._model.card.labels)
         require_order(task.order)
         model = self._choose(task.tile, task.refine)
         strategy = BatchedStrategy(
             batcher=self._batcher, deadline_s=deadline_s, is_cancelled=is_cancelled
         )
-        with (
-            self._pixels.hold(task.num_px),
-            _make_folder() as folder,
-        ):
+        with self._pixels.hold(task.num_px), _write_file(task, body) as file:
             if is_cancelled() or time.monotonic() >= deadline_s:
                 raise NotWantedError("the time of this request is over")
             began_s = time.monotonic()
-            found = self._decode(task, body, Path(folder))
+            found = self._decode(task, body, file)
             size_HW = found.image_HWC.shape[:2]
             prediction, sampled = self._predict(replace(model, strategy=strategy), task, found)
             decided_s = time.monotonic()
@@ -148,7 +153,6 @@ class Session:
                 order=task.order,
                 confidence=task.confidence,
                 verdicts=None if judgement is None else judgement.verdicts or None,
-                folder=Path(folder) / "out",
                 image=found.image,
             )
             media_type, content = encode(task.form, of)
@@ -208,18 +212,13 @@ class Session:
             model = replace(model, tiling=replace(model.tiling, tile=asked.tile))
         return model if refine is None else refine_by(model, refine)
 
-    def _decode(self, task: Task, body: bytes, folder: Path) -> _Input:
-        """The image by the readers that `predict` has, or bare pixels."""
-        if task.suffix == RAW:
+    def _decode(self, task: Task, body: bytes, file: Path | None) -> _Input:
+        """The image by the readers that `predict` has; bare pixels without a file."""
+        if file is None:
             image_HWC = np.frombuffer(body, task.dtype).reshape(task.shape_HWC)
             return _Input(
                 image_HWC=image_HWC.copy(), valid_HW=None, spacing_mm_HW=None, image=None
             )
-        file = folder / f"image{task.suffix}"
-        try:
-            file.write_bytes(body)
-        except OSError as error:
-            raise BundleError(f"the server cannot keep the image: {error.strerror}") from error
         spec = self._model.card.input
         ref = ImageRef(file, num_slices=spec.slices, bands=spec.bands, alias=Path(task.name))
         opened = open_image(ref)
@@ -269,8 +268,29 @@ class Session:
         return prediction, sampled
 
 
-def _make_folder() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="maskwright-")
+@contextmanager
+def _write_file(task: Task, body: bytes) -> Iterator[Path | None]:
+    """The image of a task as a file, which readers need; None of bare pixels."""
+    if task.suffix == RAW:
+        yield None
+        return
+    descriptor, name = mkstemp(task.suffix, "maskwright-", _find_memory())
+    os.close(descriptor)
+    file = Path(name)
+    try:
+        file.write_bytes(body)
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
+
+
+@cache
+def _find_memory() -> Path | None:
+    """The folder of Linux whose files are in memory, where it has room; None for the disk."""
+    with suppress(OSError):
+        if os.access(_MEMORY, os.W_OK) and disk_usage(_MEMORY).free >= _ROOM_BYTES:
+            return _MEMORY
+    return None
 
 
 def refine_by(model: Predictor, refine: str) -> Predictor:
