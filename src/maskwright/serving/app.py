@@ -60,8 +60,14 @@ def _serve(
     service: Service, endpoint: Endpoint, log: Log
 ) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        began_s = time.monotonic()
         number = request.state.number = request_id(request)
+        with service.tracing.follow(request, endpoint.path, number) as span:
+            response = await answer_in_span(request, number)
+            span.end_with(response.status_code)
+        return response
+
+    async def answer_in_span(request: Request, number: str) -> Response:
+        began_s = time.monotonic()
         reason: dict[str, object] = {}
         try:
             service.access.require_place(request)

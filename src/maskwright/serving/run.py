@@ -32,6 +32,7 @@ from .metrics import Metrics
 from .modelprocess.process import ModelChoice
 from .models import Models
 from .service import Service
+from .tracing import open_tracing
 from .watch.watching import Watch, WatchOptions
 
 _SIGNALS = tuple(
@@ -130,6 +131,7 @@ async def _serve(
         jobs=jobs,
         watch=watch,
         log=log,
+        tracing=open_tracing(),
     )
     server = _Server(_configure(options, build_app(service, log=log, table=table)))
     stopping = asyncio.ensure_future(_stop_on_signal(service, server, options))

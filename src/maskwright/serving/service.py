@@ -24,6 +24,7 @@ from .metrics import Metrics
 from .models import Models, Version
 from .shadow import Shadow
 from .statistics import Statistics
+from .tracing import NoTracing, Tracing
 from .watch.origin import Origin
 from .watch.watching import Watch
 
@@ -42,6 +43,7 @@ class Service:
     jobs: Jobs | None = None
     watch: Watch | None = None
     log: Log = ignore
+    tracing: Tracing = field(default_factory=NoTracing)
     swapping: asyncio.Lock = field(default_factory=asyncio.Lock)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     is_draining: bool = False
@@ -109,6 +111,8 @@ class Service:
         name = version.child.choice.name
         self.metrics.add_outcome(name, outcome)
         self.statistics.add(name, version.number, outcome)
+        facts = {"model": name, "version": version.number, "batch": outcome.batch}
+        self.tracing.add_stages(outcome.seconds, facts)
         if outcome.status != 200:
             raise ServingError(outcome.status, outcome.error)
         self._shadow(version, task, body)
