@@ -34,10 +34,10 @@ class Postgres:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self._run("initdb", "-D", self._data, "-A", "trust", "-U", "watch", "--no-sync")
-        options = f"-p {self.port} -h 127.0.0.1 -k {folder} -c fsync=off"
-        log = folder / "log.txt"
-        self._run("pg_ctl", "-D", self._data, "-w", "-l", log, "-o", options, "start")
+        self._options = f"-p {self.port} -h 127.0.0.1 -k {folder} -c fsync=off"
+        self._log = folder / "log.txt"
         self._num = 0
+        self.start()
 
     def _run(self, program, *arguments):
         command = [self._programs / program, *arguments]
@@ -52,6 +52,11 @@ class Postgres:
             check=False,
         )
         assert done.returncode == 0, done.stdout
+
+    def start(self):
+        """Begin, or begin again after `stop`."""
+        words = ("-D", self._data, "-w", "-l", self._log, "-o", self._options)
+        self._run("pg_ctl", *words, "start")
 
     def make_url(self):
         import pg8000.dbapi

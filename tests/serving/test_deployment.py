@@ -1,10 +1,17 @@
 import configparser
+import json
+import re
 import shlex
+import shutil
+import subprocess
+import textwrap
 from pathlib import Path
 
+import pytest
 import typer
 import yaml
 
+import maskwright
 from maskwright.cli.main import app
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -31,8 +38,8 @@ def test_compose_starts_a_public_server_with_tokens_and_lets_it_finish():
     assert _stops_in_time(params, int(service["stop_grace_period"].removesuffix("s")))
 
 
-def test_kubernetes_asks_for_health_where_the_server_answers_and_lets_it_finish():
-    deployment, service = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+def _require_whole(deployment, service):
+    """Health where the server answers, a mount for each file, and time to finish."""
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     params = _parse(container["args"])
@@ -42,11 +49,102 @@ def test_kubernetes_asks_for_health_where_the_server_answers_and_lets_it_finish(
     assert container["livenessProbe"]["httpGet"]["path"] == "/health/live"
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert str(params["token_file"]).startswith(mounts["secrets"])
-    assert str(Path(params["store"]).parent) == mounts["state"]
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     assert volumes.keys() == mounts.keys()
     assert volumes["state"]["emptyDir"] == {}
     assert _stops_in_time(params, pod["terminationGracePeriodSeconds"])
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert deployment["spec"]["selector"]["matchLabels"] == labels
+    assert service["spec"]["selector"] == labels
+    return container, params
+
+
+def test_kubernetes_asks_for_health_where_the_server_answers_and_lets_it_finish():
+    deployment, service = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+    _, params = _require_whole(deployment, service)
+    assert str(params["store"]) == "/state/rows.sqlite"
+
+
+class Chart:
+    """The part of Helm's templates that the chart uses: values, lists, conditions, sums.
+
+    What else stands between braces is an error, so that the chart stays within it.
+    """
+
+    def __init__(self, **values):
+        self.values = {**yaml.safe_load((DEPLOY / "helm/values.yaml").read_text()), **values}
+
+    def render(self, name):
+        lines, kept = [], [True]
+        for line in (DEPLOY / f"helm/templates/{name}").read_text().splitlines():
+            word = re.fullmatch(r" *\{\{- (if|else|end) ?(\S*) *\}\}", line)
+            if word is None:
+                lines += [re.sub(r"\{\{-? (.*?) \}\}", self._fill, line)] if all(kept) else []
+            elif word[1] == "if":
+                kept.append(bool(self._find(word[2])))
+            elif word[1] == "else":
+                kept.append(not kept.pop())
+            else:
+                kept.pop()
+        assert kept == [True]
+        return yaml.safe_load("\n".join(lines))
+
+    def _find(self, name):
+        if name == ".Release.Name":
+            return "masks"
+        if name.isdecimal():
+            return int(name)
+        assert name.startswith(".Values."), name
+        return self.values[name.removeprefix(".Values.")]
+
+    def _fill(self, match):
+        words = match[1].split()
+        if words[0] == "add":
+            return str(sum(map(self._find, words[1:])))
+        if words[0] == "toYaml":
+            assert words[2:4] == ["|", "nindent"], words
+            text = yaml.safe_dump(self._find(words[1]), default_flow_style=False)
+            return "\n" + textwrap.indent(text.rstrip(), int(words[4]) * " ")
+        value = self._find(words[0])
+        assert words[1:] in ([], ["|", "quote"]), words
+        return json.dumps(value) if words[1:] else str(value)
+
+
+@pytest.mark.parametrize("store", ["", "rows"])
+def test_the_helm_chart_is_a_server_as_that_of_kubernetes(store):
+    chart = Chart(
+        models=["a=/models/a/bundle", "b=/models/b/bundle"],
+        storeSecret=store,
+        options=["--threads", "2"] if store else [],
+        graceSeconds=60,
+    )
+    deployment, service = chart.render("deployment.yaml"), chart.render("service.yaml")
+    container, params = _require_whole(deployment, service)
+    assert params["models"] == ["a=/models/a/bundle", "b=/models/b/bundle"]
+    assert params["grace"] == 60
+    assert str(params["store"]) == ("$(STORE)" if store else "/state/rows.sqlite")
+    assert params["threads"] == (2 if store else None)
+    names = [e["valueFrom"]["secretKeyRef"] for e in container.get("env", [])]
+    assert names == ([{"name": "rows", "key": "url"}] if store else [])
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    budget = chart.render("budget.yaml")
+    assert budget["spec"]["selector"]["matchLabels"] == service["spec"]["selector"]
+
+
+def test_helm_renders_the_chart_as_it_is_read_here():
+    if shutil.which("helm") is None:
+        pytest.skip("no helm here")
+    command = ["helm", "template", "masks", DEPLOY / "helm"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = {document["kind"]: document for document in yaml.safe_load_all(done.stdout)}
+    assert found["Deployment"] == Chart().render("deployment.yaml")
+    assert found["Service"] == Chart().render("service.yaml")
+    assert found["PodDisruptionBudget"] == Chart().render("budget.yaml")
+
+
+def test_the_chart_names_the_version_of_the_program():
+    chart = yaml.safe_load((DEPLOY / "helm/Chart.yaml").read_text())
+    assert chart["appVersion"] == maskwright.__version__
 
 
 def test_the_systemd_unit_runs_a_command_that_parses():

@@ -42,7 +42,7 @@ def _draw(rng, stripes):
 def test_a_hundred_thousand_small_requests_take_no_memory(
     start_server, painted, stripes, png, tmp_path, record_property
 ):
-    server = start_server(painted.root, "--quiet", "--store", tmp_path / "rows.sqlite")
+    server = start_server(painted.root, "--store", tmp_path / "rows.sqlite")
     rng = np.random.default_rng(0)
     bodies = [png(np.roll(stripes, k, axis=1) + _draw(rng, stripes)) for k in range(NUM_IMAGES)]
     numbers, used, step = iter(range(NUM_REQUESTS)), [], NUM_REQUESTS // 20
