@@ -20,7 +20,7 @@ def _count_bytes(server):
 
 def _send_many(server, bodies, numbers):
     """Send requests of several cameras over one connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
     for number in numbers:
         named = {"X-Source": f"camera-{number % NUM_CAMERAS}", "X-Key": str(number)}
         body = bodies[number * 7 % NUM_IMAGES]

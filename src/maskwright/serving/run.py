@@ -91,7 +91,9 @@ def serve(
 def _listen(options: ServeOptions) -> socket.socket:
     """A socket that is bound before models are loaded, so that a taken port fails at once."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends at once (TCP_NODELAY) only on sockets that name their protocol: without it,
+    # the body of an answer waits for the confirmation of its head, 40 ms on Linux
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((options.host, options.port))
