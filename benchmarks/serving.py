@@ -75,13 +75,22 @@ def draw_image(size_HW):
     return cv2.add(smooth, rng.integers(0, 6, smooth.shape, np.uint8))
 
 
-def measure_engine(bundle, size_HW, seconds):
+def open_or_make(folder):
+    """The Bundle in a folder, made where there is none."""
+    folder.mkdir(exist_ok=True)
+    kept = folder / "bundle"
+    return open_bundle(kept) if kept.is_dir() else make_bundle(folder)
+
+
+def measure_engine(bundle, size_HW, seconds, threads=None):
     """Images per second of the engine alone, on prepared input, and its CPU in ms per image."""
+    from maskwright.inference.engine import EngineOptions
     from maskwright.inference.predictor import open_model
     from maskwright.inference.strategy import prepare_input
 
     keep_freed_memory()  # as all programs of maskwright do
-    model = open_model(bundle.root, engine="onnxruntime")
+    options = EngineOptions(threads=threads)
+    model = open_model(bundle.root, engine="onnxruntime", options=options)
     x_BCHW = prepare_input(model.engine, model.card, draw_image(size_HW), where="x").x_CHW[None]
     model.engine(x_BCHW)
     began_s, began_cpu_s, num = time.perf_counter(), time.process_time(), 0
@@ -209,10 +218,7 @@ def main():
     options = parser.parse_args()
     names = ["maskwright"] + (["litserve", "fastapi"] if options.peers_python else [])
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.keep or Path(temporary)
-        folder.mkdir(exist_ok=True)
-        kept = folder / "bundle"
-        bundle = open_bundle(kept) if kept.is_dir() else make_bundle(folder)
+        bundle = open_or_make(options.keep or Path(temporary))
         engine, found = measure(bundle, names, options.peers_python, options.seconds)
     write_page(engine, found, names)
 
