@@ -27,6 +27,9 @@ NOTE = (
     "image. CPU is in ms per image: of the bare engine, and of all processes of the server",
     "beyond it.",
 )
+NOTES = "\n## Notes\n"
+"""What stands below is written by hand, and stays."""
+
 HEAD = (
     "| model | size | threads | engine/s | server/s | overhead | engine CPU | more CPU "
     "| p50 ms |"
@@ -66,7 +69,8 @@ def describe(bundle, size_HW, threads, found):
     name = arch.name if arch.encoder == "own" else f"{arch.name}, {arch.encoder}"
     size, overhead = "{} x {}".format(*size_HW), 100 * (engine / rate - 1)
     rates = f"{engine:.1f} | {rate:.1f} | {overhead:.0f} %"
-    return f"| {name} | {size} | {threads} | {rates} | {engine_ms:.1f} | {more_ms:.1f} | {p50_ms:.0f} |"
+    times = f"{engine_ms:.1f} | {more_ms:.1f} | {p50_ms:.0f}"
+    return f"| {name} | {size} | {threads} | {rates} | {times} |"
 
 
 def main():
@@ -87,7 +91,9 @@ def main():
                 found = measure(bundle, size_HW, threads, options.seconds)
                 lines.append(describe(bundle, size_HW, threads, found))
                 print(lines[-1], flush=True)
-    (serving.HERE / "serving_overhead.md").write_text("\n".join(lines) + "\n")
+    page = serving.HERE / "serving_overhead.md"
+    _, mark, notes = page.read_text().partition(NOTES)
+    page.write_text("\n".join(lines) + "\n" + mark + notes)
 
 
 if __name__ == "__main__":

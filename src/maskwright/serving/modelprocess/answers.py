@@ -89,7 +89,7 @@ def _encode_verdict(of: Answered) -> tuple[str, bytes]:
     if of.prediction.verdict is None and of.verdicts is None:
         raise ConfigError(
             "format=verdict: this model has no rule for verdicts; choose one with `maskwright "
-            "decide` and serve its Bundle, or start the server with --rules rules.yaml"
+            "decide` and serve its Bundle, or give the server a file of rules"
         )
     return _write(_describe(of))
 
