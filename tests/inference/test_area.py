@@ -57,14 +57,15 @@ def read(path):
 
 
 @pytest.mark.parametrize("tiling", [ONE_BY_ONE, Tiling(tile="off")])
-@pytest.mark.parametrize("kind", ["pixels", "ground", "crs", "degrees"])
+@pytest.mark.parametrize("kind", ["pixels", "ground", "no system", "crs", "degrees"])
 def test_pixels_outside_of_the_area_are_ignore(model, tmp_path, tiling, kind):
     image = draw()
     if kind == "pixels":
         Image.fromarray(image).save(tmp_path / "a.png")
         path, ring, crs = tmp_path / "a.png", RING, None
     else:
-        tifffile.imwrite(tmp_path / "a.tif", image, tile=(64, 64), extratags=PLACE)
+        place = PLACE[:2] if kind == "no system" else PLACE
+        tifffile.imwrite(tmp_path / "a.tif", image, tile=(64, 64), extratags=place)
         path, ring, crs = tmp_path / "a.tif", to_ground(RING), None
         if kind == "crs":
             crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
@@ -112,6 +113,18 @@ def test_another_area_cannot_resume_a_prediction(model, tmp_path):
         predict(
             cut, [tmp_path / "a.png"], tmp_path / "out", aoi=area, mode=WriteMode(resume=True)
         )
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_an_area_in_a_named_system_is_refused_for_an_image_without_one(model, tmp_path, name):
+    Image.fromarray(draw()).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", draw(), extratags=PLACE[:2])
+    system = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
+    area = write_area(tmp_path / "area.geojson", to_ground(RING), crs=system)
+    message = rf"{name}: names no EPSG code, and the area of .*area\.geojson is in EPSG:32633"
+    with pytest.raises(DataError, match=message):
+        predict(model, [tmp_path / name], tmp_path / "out", aoi=area)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_no_area_is_refused(tmp_path):

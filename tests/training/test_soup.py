@@ -16,7 +16,7 @@ from maskwright.inference.predictor import open_model
 torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from maskwright.training.soup import make_soup  # noqa: E402
+from maskwright.training.soup import Soup, make_soup  # noqa: E402
 
 OLD = Path(__file__).parents[1] / "fixtures/written_by_0_1"
 
@@ -67,12 +67,19 @@ def test_a_greedy_soup_leaves_out_what_lowers_the_score(checkpoints):
     assert soup.scores[soup.members[0]] == best
 
 
+def test_a_mean_that_is_worse_than_a_model_says_so():
+    soup = Soup(root=Path("soup"), members=("a", "b"), scores={"a": 0.6, "b": 0.5, "soup": 0.4})
+    assert soup.compare_with_best().startswith("the mean is worse than a alone: use that model")
+    assert replace(soup, scores=soup.scores | {"soup": 0.6}).compare_with_best() is None
+
+
 def test_other_architectures_and_a_single_model_are_refused(checkpoints):
     data = open_dataset(checkpoints / "street")
     card = Checkpoint.open(checkpoints / "b").card
     other = replace(card, arch=ArchSpec(name="fpn", encoder=card.arch.encoder))
     write_card(checkpoints / "b", other)
-    with pytest.raises(ConfigError, match="differ in their architecture"):
+    message = rf"differ in their architecture \(name {card.arch.name} and fpn[,)]"
+    with pytest.raises(ConfigError, match=message):
         make_soup([checkpoints / "a", checkpoints / "b"], data, checkpoints / "soup")
     with pytest.raises(ConfigError, match="expected two or more that differ"):
         make_soup([checkpoints / "a", checkpoints / "a"], data, checkpoints / "soup")

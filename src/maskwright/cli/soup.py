@@ -46,5 +46,7 @@ def soup(
     for name, score in made.scores.items():
         note = "" if name in (*made.members, "soup") else "  (left out)"
         console.say(f"{format_share(score, 2)} mIoU on val  {name}{note}")
+    if advice := made.compare_with_best():
+        console.say(advice)
     console.say(f"checkpoint  {out}")
     console.result(made.to_json())

@@ -61,7 +61,7 @@ BaselineFile = Annotated[
     Path | None, typer.Option(help="File of maskwright baseline; what differs is an event.")
 ]
 Stay = Annotated[
-    str, typer.Option(metavar="TIME", help="How long it differs from the baseline: 10s.")
+    str | None, typer.Option(metavar="TIME", help="How long it differs from the baseline: 10s.")
 ]
 
 
@@ -83,7 +83,7 @@ def video(
     mm_per_px: MmPerPx = None,
     min_area: MinArea = 0.0,
     baseline: BaselineFile = None,
-    stay: Stay = "10s",
+    stay: Stay = None,
     webhook: WebhookUrl = None,
     engine: Engine = None,
     precision: Precision = None,
@@ -130,7 +130,7 @@ def _choose_watch(
     *,
     mm_per_px: float | None,
     min_area: float,
-    stay: str,
+    stay: str | None,
     webhook: str | None,
 ) -> "WatchOptions":
     from ..core.duration import budget_seconds
@@ -142,7 +142,7 @@ def _choose_watch(
         mm_per_px=mm_per_px,
         min_area=min_area,
         baseline=baseline,
-        stay_s=budget_seconds(stay, option="--stay") or 0.0,
+        stay_s=budget_seconds(stay, option="--stay"),
         webhook=webhook,
     )
 

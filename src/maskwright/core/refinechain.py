@@ -67,7 +67,7 @@ class RefineChain:
                 if name not in names:
                     raise ConfigError(
                         f"the refiner {step.refiner!r} names {name!r}, which is not a class of "
-                        f"the model{suggest(name, names)}; its classes are {', '.join(names)}"
+                        f"the model{suggest(name, names)}"
                     )
 
     def to_json(self) -> dict[str, object]:

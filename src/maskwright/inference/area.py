@@ -3,7 +3,8 @@
 A pixel belongs to the area when its centre is inside, as for regions of interest of `measure`.
 Polygons are in the reference system that their file names; a GeoJSON file without `crs` is in
 degrees (RFC 7946) where all its coordinates can be degrees, else in the system of the image.
-For an image without a georeference, coordinates are pixels, y down, from its upper left corner.
+For an image without a georeference, coordinates are pixels, y down, from its upper left corner,
+and a file that names a system is refused.
 """
 
 from collections.abc import Sequence
@@ -79,12 +80,13 @@ class ImageArea:
 class AreaOfInterest:
     """The polygons of a vector file; `system` is None where it is that of each image.
 
-    `digest` identifies the content of the file.
+    `names_system` says whether the file itself has it. `digest` identifies the content.
     """
 
     file: Path
     polygons_N: NDArray[Any]
     system: str | None
+    names_system: bool
     digest: str
 
     @classmethod
@@ -101,34 +103,37 @@ class AreaOfInterest:
             raise DataError(f"{file}: no such file; --aoi takes a file of polygons")
         layer = open_layer(file, None, None)
         system = layer.system
+        names_system = system is not None
         if file.suffix.lower() == ".geojson":
             west, south, east, north = layer.bounds
             far = max(-west, east) > _DEGREES[0] or max(-south, north) > _DEGREES[1]
             document = read_json(file, most_bytes=_MAX_JSON_BYTES)
-            if far and isinstance(document, dict) and "crs" not in document:
+            names_system = isinstance(document, dict) and "crs" in document
+            if far and not names_system:
                 system = None
         polygons_N = shapely.get_parts(shapely.make_valid(layer.polygons_N))
         polygons_N = polygons_N[shapely.area(polygons_N) > 0]
         digest = sha256(b"".join(shapely.to_wkb(polygons_N))).hexdigest()
-        return cls(file, polygons_N, system, digest)
+        return cls(file, polygons_N, system, names_system, digest)
 
     def place(self, image: ImageFile) -> ImageArea:
         """The area on the pixels of an image.
 
         Raises:
-            DataError: The image lies on the ground and names no EPSG code, which polygons of
-                another system need.
+            DataError: The polygons are in a named system, and the image names no EPSG code.
         """
         import shapely
 
         placement = image.placement
-        if placement is None:
-            return ImageArea(self.polygons_N)
-        if self.system is not None and placement.epsg is None:
+        in_pixels = placement is None and not self.names_system
+        epsg = None if placement is None else placement.epsg
+        if epsg is None and self.system is not None and not in_pixels:
             raise DataError(
                 f"{image.ref}: names no EPSG code, and the area of {self.file} is in "
                 f"{self.system}; save the image with its reference system"
             )
+        if placement is None:
+            return ImageArea(self.polygons_N)
 
         def to_pixels(points: NDArray[np.float64]) -> NDArray[np.float64]:
             if self.system is not None and placement.epsg is not None:

@@ -8,7 +8,7 @@ that of a member does not belong to the average.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,8 @@ from .checkpoint import write_tensors
 MOST_IMAGES = 200
 """Training images on which batch normalisation is measured, evenly spread."""
 
+SOUP = "soup"
+
 State = Mapping[str, Tensor]
 
 
@@ -43,12 +45,22 @@ State = Mapping[str, Tensor]
 class Soup:
     """The checkpoint of averaged weights, and the ids of the models whose weights are in it.
 
-    `scores` are the mean IoU on the validation split, by id of the member and as "soup".
+    `scores` are the mean IoU on the validation split, by id of the model and as `SOUP`.
     """
 
     root: Path
     members: tuple[str, ...]
     scores: Mapping[str, float] = field(default_factory=dict)
+
+    def compare_with_best(self) -> str | None:
+        """What to do where a model is better than the mean; None where none is."""
+        best = max(self.members, key=lambda name: self.scores[name])
+        if self.scores[best] <= self.scores[SOUP]:
+            return None
+        return (
+            f"the mean is worse than {best} alone: use that model, leave out models with "
+            f"--greedy, or average models that were trained from one start (--init)"
+        )
 
     def to_json(self) -> dict[str, object]:
         """A JSON object."""
@@ -91,10 +103,10 @@ def make_soup(
     ranked = sorted(states, key=lambda name: -scores[name])
     members = averager.choose(ranked, states, scores) if greedy else list(states)
     averaged = averager.average([states[name] for name in members])
-    scores["soup"] = averager.score(averaged)
-    provenance = card.provenance | {"soup": {"members": members, "greedy": greedy}}
+    scores[SOUP] = averager.score(averaged)
+    provenance = card.provenance | {SOUP: {"members": members, "greedy": greedy}}
     soup_card = replace(card, provenance=provenance, temperature=1.0, refine=None, decide=None)
-    with fill_folder(Path(out), "soup", mode, marker=CARD) as partial:
+    with fill_folder(Path(out), SOUP, mode, marker=CARD) as partial:
         write_card(partial.folder, soup_card)
         write_tensors(partial.folder / WEIGHTS, dict(averaged))
     return Soup(root=Path(out), members=tuple(members), scores=scores)
@@ -137,7 +149,7 @@ class _Averager:
 
     def score(self, state: State) -> float:
         """The mean IoU on the validation split."""
-        predictor = Predictor(TorchEngine(self._build(state)), self.card, "soup")
+        predictor = Predictor(TorchEngine(self._build(state)), self.card, SOUP)
         num_classes = len(self.card.labels)
         total = Confusion.zero(num_classes)
         dataset = self.val.with_bands(self.card.input.bands)
@@ -197,8 +209,16 @@ def _require_alike(checkpoints: Sequence[Checkpoint]) -> ModelCard:
         ):
             if a != b:
                 raise ConfigError(
-                    f"{first.root} and {other.root} differ in their {what} ({a}; {b}); weights "
-                    f"can only be averaged within one network; an ensemble (A+B in predict) "
-                    f"takes several"
+                    f"{first.root} and {other.root} differ in their {what} "
+                    f"({_describe_difference(a, b)}); weights can only be averaged within one "
+                    f"network; an ensemble (A+B in predict) takes several"
                 )
     return first.card
+
+
+def _describe_difference(a: object, b: object) -> str:
+    """Both values; of two specs, the fields in which they differ."""
+    if not is_dataclass(a) or not is_dataclass(b):
+        return f"{a}; {b}"
+    pairs = [(one.name, getattr(a, one.name), getattr(b, one.name)) for one in fields(a)]
+    return ", ".join(f"{name} {x} and {y}" for name, x, y in pairs if x != y)

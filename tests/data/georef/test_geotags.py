@@ -52,6 +52,22 @@ def test_a_file_without_a_georeference_has_none(tmp_path):
     assert read_placement(tmp_path / "a.png") is None
 
 
+def test_an_affine_without_keys_places_the_map_in_an_unknown_unit(tmp_path):
+    import tifffile
+
+    scale = (33550, 12, 3, (0.5, 0.25, 0.0), True)
+    tie = (33922, 12, 6, (0.0, 0.0, 0.0, 700.0, 900.0, 0.0), True)
+    matrix = (0.5, 0, 0, 700, 0, -0.25, 0, 900, 0, 0, 0, 0, 0, 0, 0, 1)
+    for name, tags in (("scale", [scale, tie]), ("matrix", [(34264, 12, 16, matrix, True)])):
+        tifffile.imwrite(tmp_path / f"{name}.tif", MAP, extratags=tags)
+        found = read_placement(tmp_path / f"{name}.tif")
+        assert (found.affine, found.epsg) == ((0.5, 0.0, 700.0, 0.0, -0.25, 900.0), None)
+        with pytest.raises(
+            DataError, match=f"{name}.tif: names no reference system.*mm-per-px"
+        ):
+            metric_size(found)
+
+
 @pytest.mark.parametrize(
     ("choices", "message"),
     [

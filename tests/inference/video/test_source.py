@@ -191,6 +191,10 @@ def test_a_webcam_is_read_through_its_driver():
 
 
 def test_a_webcam_that_is_not_there_is_refused():
+    with pytest.raises(
+        DataError, match=r"camera:99: no such camera; (none is|there is camera:)"
+    ):
+        open_source("camera:99")
     device = CameraInput(address="/dev/video99", driver="v4l2", name="camera:99")
     with pytest.raises(DataError, match="camera:99: "):
         next(read_images(device))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,6 +180,8 @@ def test_a_zone_outside_of_the_frame_is_refused(tmp_path, make_frames):
 def test_what_nothing_uses_is_refused():
     with pytest.raises(ConfigError, match="--webhook: only with --rules or --baseline"):
         WatchOptions(webhook="https://a.b")
+    with pytest.raises(ConfigError, match="--stay: only with --baseline; the time of a rule"):
+        WatchOptions(rules=Path("rules.yaml"), stay_s=30.0)
 
 
 def test_times_of_rules_are_refused_for_class_maps(tmp_path, rules):

@@ -20,6 +20,9 @@ Tag = tuple[int, int, int, Any, bool]
 _PLACING = (33550, 33922, 34264, 34735, 34736, 34737)
 """Scale, tie points, matrix and keys of a GeoTIFF; OGC 19-008r4, section 7.1."""
 
+_AFFINE = {33550: "ModelPixelScale", 33922: "ModelTiepoint", 34264: "ModelTransformation"}
+"""Of these, the tags of the affine, by the names that tifffile gives them."""
+
 _MAX_BYTES = 64 << 30
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DAMAGED = (OSError, LookupError, TypeError, ValueError, struct.error)
@@ -98,7 +101,7 @@ def read_tags(path: Path) -> tuple[dict[str, Any], Affine] | None:
     if not _is_tiff(path):
         return None
     with _first_page(path) as page:
-        tags, orientation = page.geotiff_tags or {}, _orientation(page)
+        tags, orientation = page.geotiff_tags or _place_alone(page), _orientation(page)
     affine = _affine(path, tags)
     if affine is None:
         return None
@@ -131,6 +134,8 @@ def _unit(tags: dict[str, Any], model: int | None, code: int) -> Unit:
     size = tags.get("ProjLinearUnitSizeGeoKey")
     if size is not None and float(size) > 0:
         return Unit(float(size))
+    if model is None and not code:
+        return Unit(None, "names no reference system, so that the unit is not known")
     return Unit(
         None, f"does not name the unit of its coordinates (EPSG:{code}, GeoKey 3076 {unit})"
     )
@@ -152,6 +157,15 @@ def _first_page(path: Path) -> Iterator[Any]:
         raise DataError(
             f"{path}: the tags of the TIFF are damaged ({error}); copy it again"
         ) from error
+
+
+def _place_alone(page: Any) -> dict[str, Any]:
+    """The tags of the affine of a file that has no keys, and so no reference system."""
+    found = {name: page.tags.get(code) for code, name in _AFFINE.items()}
+    tags = {name: tag.value for name, tag in found.items() if tag is not None}
+    if len(matrix := tags.get("ModelTransformation", ())) == 16:
+        tags["ModelTransformation"] = [matrix[row : row + 4] for row in range(0, 16, 4)]
+    return tags
 
 
 def _orientation(page: Any) -> int:

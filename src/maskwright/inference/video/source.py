@@ -137,10 +137,19 @@ def _by_numbers(key: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
+def _list_devices() -> list[Path]:
+    return sorted(Path("/dev").glob("video[0-9]*"), key=lambda path: _by_numbers(path.name))
+
+
 def _find_device(text: str) -> CameraInput:
     """The input of a webcam by its number or name, as FFmpeg names it on this system."""
-    driver = _DEVICES.get(sys.platform, "v4l2")
+    driver, name = _DEVICES.get(sys.platform, "v4l2"), f"{CAMERA}{text}"
+    if driver == "v4l2" and text.isdecimal() and not Path(f"/dev/video{text}").exists():
+        there = ", ".join(f"{CAMERA}{path.name[5:]}" for path in _list_devices())
+        raise DataError(
+            f"{name}: no such camera; {f'there is {there}' if there else 'none is connected'}"
+        )
     if text.isdecimal():
         names = {"v4l2": f"/dev/video{text}", "dshow": f"video={text}"}
         text = names.get(driver, text)
-    return CameraInput(address=text, driver=driver, name=f"{CAMERA}{text}")
+    return CameraInput(address=text, driver=driver, name=name)

@@ -36,6 +36,9 @@ COLUMNS = (
 )
 
 
+STAY_S = 10.0
+
+
 class Watch(Protocol):
     """Finds events of one kind in the frames of a stream."""
 
@@ -62,7 +65,7 @@ class WatchOptions:
         mm_per_px: Side of a pixel in mm, for limits in mm, cm or m.
         webhook: Address to which events are posted, see `webhook`.
         baseline: A file of `Baseline`, with which frames are compared.
-        stay_s: How long a region differs until it is an event.
+        stay_s: How long a region differs until it is an event; `STAY_S` unless given.
         min_area: Smaller regions are left out, in the unit of areas.
 
     Raises ConfigError where something is given that nothing uses.
@@ -73,7 +76,7 @@ class WatchOptions:
     mm_per_px: float | None = None
     webhook: str | None = None
     baseline: Path | None = None
-    stay_s: float = 10.0
+    stay_s: float | None = None
     min_area: float = 0.0
 
     def __post_init__(self) -> None:
@@ -83,6 +86,10 @@ class WatchOptions:
                 raise ConfigError(
                     f"--{option}: only with --rules or --baseline; there are no events without"
                 )
+        if self.stay_s is not None and self.baseline is None:
+            raise ConfigError(
+                "--stay: only with --baseline; the time of a rule is its 'for' in rules.yaml"
+            )
         if not 0 <= self.min_area < float("inf"):
             raise ConfigError(f"--min-area {self.min_area}: give 0 or an area above it")
         if self.mm_per_px is not None and not 0 < self.mm_per_px < float("inf"):
@@ -124,7 +131,7 @@ def open_watcher(options: WatchOptions, spec: LabelSpec, display: Display) -> "W
                 scale=scale,
                 rois=rois,
                 numbers=numbers,
-                stay_s=options.stay_s,
+                stay_s=STAY_S if options.stay_s is None else options.stay_s,
                 min_area=options.min_area,
             )
         )
