@@ -97,14 +97,14 @@ def measure(model: Predictor, clip: Clip, way: str, labeller: Labeller) -> Row:
     """Label the frames of a clip in order."""
     model.label(clip.frames[0].image_HWC)  # the first image of a size takes longer
     consistency, confusion = Consistency(clip.labels), Confusion.zero(len(clip.labels))
-    seconds = 0.0
-    for frame, truth_HW in zip(clip.frames, clip.truth, strict=True):
-        begin = time.process_time()
-        labels_HW = labeller.label(frame)
+    seconds, begin = 0.0, time.process_time()
+    labelled = labeller.label_all(iter(clip.frames), may_wait=True)
+    for frame, truth_HW, predicted_HW in zip(clip.frames, clip.truth, labelled, strict=True):
         seconds += time.process_time() - begin
-        labels_HW = clip.to_classes[labels_HW]
+        labels_HW = clip.to_classes[predicted_HW]
         confusion += Confusion.from_labels(truth_HW, labels_HW, len(clip.labels))
         consistency.add(LabelledFrame(frame=frame, labels_HW=labels_HW))
+        begin = time.process_time()
     return Row(
         clip=clip.name,
         way=way,

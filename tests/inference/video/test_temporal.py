@@ -160,6 +160,53 @@ def test_a_cut_and_a_fast_change_bring_a_keyframe_at_once(noisy):
     assert 3 <= len(calls) - start < 10
 
 
+def test_between_two_keyframes_what_comes_into_view_is_that_of_the_later(noisy):
+    model, calls = noisy
+    clean = replace(model, engine=type(model.engine)(lambda x: _bright(x, calls)))
+    frames = pan(9, step=3)
+    shares = {}
+    for may_wait in (False, True):
+        keyframes = Keyframes(clean, 4)
+        maps = list(keyframes.label_all(iter(frames), may_wait=may_wait))
+        assert keyframes.describe() == ["the network labelled 3 of 9 frames"]
+        shares[may_wait] = [
+            (m == find_truth(f)).mean() for m, f in zip(maps, frames, strict=True)
+        ]
+    assert len(calls) == 6
+    assert shares[True][0] == shares[False][0]
+    assert min(shares[True]) > min(shares[False])
+    entering = [(maps[i] == find_truth(frames[i]))[:, -3 * i :].mean() for i in (2, 3)]
+    assert min(entering) > 0.95
+
+
+def test_nothing_of_the_scene_after_a_cut_is_in_the_frames_before(noisy):
+    model, calls = noisy
+    clean = replace(model, engine=type(model.engine)(lambda x: _bright(x, calls)))
+    frames = [*pan(3, step=0), *pan(3, step=0, seed=7)]
+    maps = list(Keyframes(clean, 100).label_all(iter(frames), may_wait=True))
+    assert len(calls) == 2
+    for labels_HW, frame in zip(maps, frames, strict=True):
+        assert (labels_HW == find_truth(frame)).mean() > 0.99
+
+
+def test_at_most_twelve_frames_wait_for_a_keyframe(noisy):
+    model, calls = noisy
+    read = []
+
+    def frames():
+        for frame in pan(20, step=0):
+            read.append(frame)
+            yield frame
+
+    maps = Keyframes(model, 100).label_all(frames(), may_wait=True)
+    assert next(maps).shape == (96, 120)
+    assert len(read) == 1
+    next(maps)
+    assert len(read) == 14
+    assert len(calls) == 2
+    assert len(list(maps)) == 18
+
+
 def test_wrong_numbers_are_refused(noisy):
     model, _ = noisy
     with pytest.raises(ConfigError, match="below 1"):

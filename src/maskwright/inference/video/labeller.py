@@ -1,6 +1,7 @@
 """Labeller: from the frames of a stream, in order, to their class maps."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -20,6 +21,19 @@ class Labeller(Protocol):
     @abstractmethod
     def label(self, frame: Frame) -> LabelMap:
         """The class map of the next frame, of its size."""
+
+    def label_all(
+        self,
+        frames: Iterator[Frame],
+        *,
+        may_wait: bool,  # noqa: ARG002 - for labellers that look ahead
+    ) -> Iterator[LabelMap]:
+        """The class maps of all frames, in order.
+
+        With `may_wait` a labeller may read frames ahead before it gives the class map of one;
+        without, each map is given before the next frame is read.
+        """
+        return map(self.label, frames)
 
     def describe(self) -> list[str]:
         """Lines on what was done, after the last frame."""

@@ -5,6 +5,7 @@ failure is removed. A camera has no end: Ctrl-C or a duration ends it, with whol
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import numpy as np
 
 from ...core.atomic import write_bytes, write_json
 from ...core.errors import ConfigError, DataError, OutputError, UnknownNameError
+from ...core.labels import LabelMap
 from ...core.progress import Progress, silent
 from ...core.results import NEW, FailedInput, Results, WriteMode, open_results
 from ...core.stream import Frame, LabelledFrame, StreamObserver
@@ -208,8 +210,9 @@ def label_frames(
     """
     frames = _choose_frames(source, StreamOptions(duration_s=duration_s))
     with read_ahead(frames) as arriving:
-        for arrived in _show(arriving, source, progress):
-            yield LabelledFrame(frame=arrived.item, labels_HW=labeller.label(arrived.item))
+        shown = _show(arriving, source, progress)
+        for arrived, labels_HW in _label_all(labeller, shown, may_wait=not source.is_live):
+            yield LabelledFrame(frame=arrived.item, labels_HW=labels_HW)
 
 
 def _run(
@@ -237,9 +240,10 @@ def _run(
         give = stack.enter_context(write_behind(write))
         arriving = stack.enter_context(read_ahead(frames, drop_stale=options.realtime))
         reporter = _Reporter(run.say, is_live=source.is_live or options.realtime)
+        shown = _show(arriving, source, run.progress)
+        may_wait = not (source.is_live or options.realtime)
         try:
-            for arrived in _show(arriving, source, run.progress):
-                labels_HW = labeller.label(arrived.item)
+            for arrived, labels_HW in _label_all(labeller, shown, may_wait=may_wait):
                 summary.add(arrived, time.monotonic())
                 summary.seconds = time.monotonic() - started_s
                 give(
@@ -254,6 +258,21 @@ def _run(
     for writer in writers:
         writer.close()
     summary.seconds = time.monotonic() - started_s
+
+
+def _label_all(
+    labeller: Labeller, arriving: Iterator[Arrived[Frame]], *, may_wait: bool
+) -> Iterator[tuple[Arrived[Frame], LabelMap]]:
+    """Each frame that arrived, with its class map."""
+    waiting = deque[Arrived[Frame]]()
+
+    def take() -> Iterator[Frame]:
+        for arrived in arriving:
+            waiting.append(arrived)
+            yield arrived.item
+
+    for labels_HW in labeller.label_all(take(), may_wait=may_wait):
+        yield waiting.popleft(), labels_HW
 
 
 def _close_on_error(

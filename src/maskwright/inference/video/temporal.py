@@ -4,7 +4,9 @@ Both warp logits of the network at their own resolution along the motion between
 each pixel by how well it fits, and begin anew at a cut.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,19 +71,43 @@ class Smoothing(Labeller):
         return replace(logits, values_Khw=values_Khw)
 
 
+_MOST_AHEAD = 12
+"""Frames that are held in memory while the next keyframe is awaited."""
+
+_LEAST_WEIGHT = 1e-3
+"""Of a keyframe where it does not show a pixel, so that one of the two always decides."""
+
+
+class _Key(NamedTuple):
+    """A frame that the network labelled."""
+
+    grey: Grey
+    logits: Logits
+
+
+class _Between(NamedTuple):
+    """A frame that waits for the next keyframe, and the motion since the last one."""
+
+    frame: Frame
+    grey: Grey
+    motion: Motion
+
+
 @dataclass(slots=True)
 class Keyframes(Labeller):
     """The network labels keyframes; their logits follow the motion to the frames between.
 
     At most `every` - 1 frames follow a keyframe: fewer where the scene changes, so that the
-    keyframe no longer shows 12 % of the pixels, or at a cut.
+    keyframe no longer shows 12 % of the pixels, or at a cut. Where `label_all` may wait, a
+    frame gets the mean of the logits of both keyframes around it, weighed by how well each fits
+    and how near it is; at most 12 frames wait.
     """
 
     model: Predictor
     every: int = 6
     num_keyframes: int = 0
     num_frames: int = 0
-    _key: tuple[Grey, Logits] | None = None
+    _key: _Key | None = None
     _last: tuple[Grey, Motion | None] | None = None
     _followed: int = 0
 
@@ -92,33 +118,94 @@ class Keyframes(Labeller):
     def label(self, frame: Frame) -> LabelMap:
         """The class map of the network, or of the logits that follow the motion."""
         self.num_frames += 1
-        where, grey = f"frame {frame.key}", shrink(frame.image_HWC)
-        logits = self._follow(grey)
-        if logits is None or logits.size_HW != frame.image_HWC.shape[:2]:
-            logits = self.model.logits(frame.image_HWC, where=where)
-            self._key, self._last, self._followed = (grey, logits), (grey, None), 0
-            self.num_keyframes += 1
-        return label_logits(self.model, logits, frame.image_HWC, where=where)
+        grey = shrink(frame.image_HWC)
+        motion = self._follow(frame, grey)
+        if motion is None or self._key is None:
+            return self._finish(frame, self._run_network(frame, grey).logits)
+        logits = self._key.logits
+        return self._finish(frame, replace(logits, values_Khw=motion.warp_logits(logits)[0]))
+
+    def label_all(self, frames: Iterator[Frame], *, may_wait: bool) -> Iterator[LabelMap]:
+        """The class maps of all frames, in order."""
+        if not may_wait:
+            yield from map(self.label, frames)
+            return
+        waiting: list[_Between] = []
+        for frame in frames:
+            self.num_frames += 1
+            grey, before = shrink(frame.image_HWC), self._key
+            motion = self._follow(frame, grey) if len(waiting) < _MOST_AHEAD else None
+            if motion is not None:
+                waiting.append(_Between(frame, grey, motion))
+                continue
+            key = self._run_network(frame, grey)
+            if before is not None:
+                yield from self._fill(waiting, before, key)
+            waiting = []
+            yield self._finish(frame, key.logits)
+        if self._key is not None:
+            yield from self._fill(waiting, self._key, None)
 
     def describe(self) -> list[str]:
         """How many frames the network labelled."""
         return [f"the network labelled {self.num_keyframes} of {self.num_frames} frames"]
 
-    def _follow(self, grey: Grey) -> Logits | None:
-        """The logits of the keyframe on this frame; None where it takes the network."""
+    def _run_network(self, frame: Frame, grey: Grey) -> _Key:
+        logits = self.model.logits(frame.image_HWC, where=f"frame {frame.key}")
+        self._key, self._last, self._followed = _Key(grey, logits), (grey, None), 0
+        self.num_keyframes += 1
+        return self._key
+
+    def _finish(self, frame: Frame, logits: Logits) -> LabelMap:
+        return label_logits(self.model, logits, frame.image_HWC, where=f"frame {frame.key}")
+
+    def _follow(self, frame: Frame, grey: Grey) -> Motion | None:
+        """The motion from the keyframe to this frame; None where it takes the network."""
         if self._key is None or self._last is None or self._followed + 1 >= self.every:
             return None
-        key_grey, logits = self._key
         last_grey, before = self._last
-        if key_grey.shape != grey.shape:
+        if self._key.logits.size_HW != frame.image_HWC.shape[:2]:
             return None
         motion = Motion.between(last_grey, grey)
         if before is not None:
-            motion = motion.after(before, key_grey, grey)
+            motion = motion.after(before, self._key.grey, grey)
         if motion.is_cut or motion.lost_share > _MOST_LOST:
             return None
         self._last, self._followed = (grey, motion), self._followed + 1
-        return replace(logits, values_Khw=motion.warp_logits(logits)[0])
+        return motion
+
+    def _fill(
+        self, waiting: Sequence[_Between], before: _Key, after: _Key | None
+    ) -> Iterator[LabelMap]:
+        """The class maps of the frames between two keyframes; of one at a cut or the end."""
+        back = _find_motions_back(waiting, after) if after is not None else []
+        for index, one in enumerate(waiting, start=1):
+            values_Khw, trust_hw = one.motion.warp_logits(before.logits)
+            left = len(waiting) - index
+            if after is not None and left < len(back):
+                later_Khw, later_trust_hw = back[left].warp_logits(after.logits)
+                weight_hw = (left + 1) * (trust_hw + _LEAST_WEIGHT)
+                later_weight_hw = index * (later_trust_hw + _LEAST_WEIGHT)
+                share_hw = later_weight_hw / (weight_hw + later_weight_hw)
+                values_Khw = values_Khw + share_hw * (later_Khw - values_Khw)
+            yield self._finish(one.frame, replace(before.logits, values_Khw=values_Khw))
+
+
+def _find_motions_back(waiting: Sequence[_Between], after: _Key) -> list[Motion]:
+    """The motion from the keyframe after them to frames, the last frame first, up to a cut."""
+    motions: list[Motion] = []
+    next_grey = after.grey
+    for one in reversed(waiting):
+        if one.frame.image_HWC.shape[:2] != after.logits.size_HW:
+            break
+        motion = Motion.between(next_grey, one.grey)
+        if motion.is_cut:
+            break
+        if motions:
+            motion = motion.after(motions[-1], after.grey, one.grey)
+        motions.append(motion)
+        next_grey = one.grey
+    return motions
 
 
 def choose_labeller(model: Predictor, *, smooth: float, keyframes: int) -> Labeller:
