@@ -13,6 +13,7 @@ from maskwright.core.stream import Frame
 from maskwright.data.shapes.runs import decode_coco_text, decode_columns
 from maskwright.inference.predictor import open_model
 from maskwright.inference.video.live import LiveSource
+from maskwright.inference.video.labeller import Labeller
 from maskwright.inference.video.predict import StreamOptions, predict_stream
 from maskwright.inference.video.source import open_source
 
@@ -157,7 +158,7 @@ def test_a_camera_ends_after_the_duration(tmp_path, model):
 def test_in_real_time_frames_are_dropped_rather_than_late(
     tmp_path, model, write_video, moving_square
 ):
-    class Slow:
+    class Slow(Labeller):
         def label(self, frame):
             time.sleep(0.05)
             return frame.image_HWC[..., 0]

@@ -14,6 +14,9 @@ Affine = tuple[float, float, float, float, float, float]
 """a, b, c, d, e, f of X = a x + b y + c and Y = d x + e y + f, of points in pixels with (0, 0)
 at the outer corner of the top left pixel."""
 
+GeoTags = dict[str, Any]
+"""The values of tags and keys, by the names that tifffile gives them."""
+
 Tag = tuple[int, int, int, Any, bool]
 """As tifffile writes it: code, type, count, value, once."""
 
@@ -92,7 +95,7 @@ def _as_area(tag: Tag) -> Tag:
     return code, kind, count, tuple(numbers), once
 
 
-def read_tags(path: Path) -> tuple[dict[str, Any], Affine] | None:
+def read_tags(path: Path) -> tuple[GeoTags, Affine] | None:
     """Tags and affine of the first image of a TIFF file; None where it has no place.
 
     Raises:
@@ -113,7 +116,7 @@ def read_tags(path: Path) -> tuple[dict[str, Any], Affine] | None:
     return tags, affine
 
 
-def system_of(tags: dict[str, Any]) -> tuple[int | None, Unit]:
+def system_of(tags: GeoTags) -> tuple[int | None, Unit]:
     """The EPSG code of the reference system, where the tags name one, and its unit."""
     model = tags.get("GTModelTypeGeoKey")
     kind = "Geographic" if model == _GEOGRAPHIC else "ProjectedCS"
@@ -121,7 +124,7 @@ def system_of(tags: dict[str, Any]) -> tuple[int | None, Unit]:
     return (code if 0 < code < _USER_DEFINED else None), _unit(tags, model, code)
 
 
-def _unit(tags: dict[str, Any], model: int | None, code: int) -> Unit:
+def _unit(tags: GeoTags, model: int | None, code: int) -> Unit:
     if model in (_GEOGRAPHIC, _GEOCENTRIC):
         return DEGREE if model == _GEOGRAPHIC else GEOCENTRIC
     if code in WEB_MERCATOR:
@@ -159,7 +162,7 @@ def _first_page(path: Path) -> Iterator[Any]:
         ) from error
 
 
-def _place_alone(page: Any) -> dict[str, Any]:
+def _place_alone(page: Any) -> GeoTags:
     """The tags of the affine of a file that has no keys, and so no reference system."""
     found = {name: page.tags.get(code) for code, name in _AFFINE.items()}
     tags = {name: tag.value for name, tag in found.items() if tag is not None}
@@ -173,7 +176,7 @@ def _orientation(page: Any) -> int:
     return 1 if tag is None else int(tag.value)
 
 
-def _affine(path: Path, tags: dict[str, Any]) -> Affine | None:
+def _affine(path: Path, tags: GeoTags) -> Affine | None:
     """Raster to model; the tie point of PixelIsPoint is a pixel's centre, at (0.5, 0.5)."""
     shift = 0.5 if tags.get("GTRasterTypeGeoKey") == _PIXEL_IS_POINT else 0.0
     try:
