@@ -12,8 +12,8 @@ from maskwright.core.results import FailedInput, read_manifest
 from maskwright.core.stream import Frame
 from maskwright.data.shapes.runs import decode_coco_text, decode_columns
 from maskwright.inference.predictor import open_model
-from maskwright.inference.video.live import LiveSource
 from maskwright.inference.video.labeller import Labeller
+from maskwright.inference.video.live import LiveSource
 from maskwright.inference.video.predict import StreamOptions, predict_stream
 from maskwright.inference.video.source import open_source
 
