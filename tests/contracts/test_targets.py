@@ -47,12 +47,12 @@ WRONG_IN_LITERT = ("segnet", "segnet_basic")
 
 NOT_IN_CORE_ML = {
     "dinov2": "upsample_bicubic2d",
-    "enet": "does not handle/bind value at index 1",  # the places of the maxima of a pooling
+    "enet": "new_zeros",  # what an unpooling fills up with
     "eomt": "upsample_bicubic2d",
     "mask2former": "rank <= 5",
     "mask_rcnn": "prod",
-    "segnet": "does not handle/bind value at index 1",
-    "segnet_basic": "does not handle/bind value at index 1",
+    "segnet": "new_zeros",
+    "segnet_basic": "new_zeros",
 }
 """What litert-torch 0.10 and coremltools 9.0 do not read of the architectures they refuse."""
 
