@@ -1,5 +1,6 @@
 """Models that need no training, real data, small disks: shared by tests of several layers."""
 
+import gc
 import json
 import os
 import subprocess
@@ -311,3 +312,5 @@ def one_ray_start(monkeypatch):
             pytest.skip(f"this machine is too busy to start Ray: {error}")
 
     monkeypatch.setattr(cluster.RayWorkers, "__call__", run_or_skip)
+    yield
+    gc.collect()  # Ray's helpers warn when they are freed: here, where the test ignores it
