@@ -2,14 +2,20 @@
 
     python benchmarks/studio.py benchmarks/studio.md
 
-A headless Chromium opens an image of 3840 x 2160 pixels with labels. The other canvas works as
-CVAT's brush does (`masksHandler.ts`): one disc for each move, all drawn again with `xor`. Both
-run in the same page one after the other, so that the ratio holds on other machines.
+A headless Chromium opens images of 3840 x 2160 and of 10,000 x 10,000 pixels with labels. The
+other canvas works as CVAT's brush does (`masksHandler.ts`): one disc for each move, all drawn
+again with `xor`. Both run in the same page one after the other, so that the ratio holds on other
+machines. With `--scenes FOLDER` the images are drawn once and kept there.
 """
 
+import argparse
+import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
+
+import cv2
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -21,7 +27,10 @@ from tests.studio_pages import Studio  # noqa: E402
 from maskwright.data.synth.streets import write_street_scenes  # noqa: E402
 
 SIZE_HW = (2160, 3840)
+LARGE_HW = (10_000, 10_000)
+NUM_SCENES = 5
 NUM_MOVES = 400
+NUM_STROKES = 40
 
 PAINT = """(async () => {
   const stage = document.querySelector('#stage'), box = stage.getBoundingClientRect();
@@ -48,6 +57,7 @@ PAINT = """(async () => {
   }
   send('pointerup', ...at(MOVES), 0);
   window.requestAnimationFrame = plain;
+  await new Promise((done) => setTimeout(done, 1000));
   watch.disconnect();
   return {frames, tasks};
 })()"""
@@ -87,6 +97,49 @@ UNDO = """(async () => {
   return times;
 })()"""
 
+ACKNOWLEDGE = """(async () => {
+  const stage = document.querySelector('#stage'), box = stage.getBoundingClientRect();
+  const saved = document.querySelector('#saved'), times = [];
+  const send = (kind, x, y, buttons) => stage.dispatchEvent(new PointerEvent(kind, {
+    pointerId: 1, bubbles: true, button: 0, buttons, clientX: box.x + x, clientY: box.y + y}));
+  for (let n = 0; n < STROKES; n++) {
+    const x = box.width * (0.3 + 0.4 * Math.random()), y = box.height * 0.5;
+    send('pointerdown', x, y, 1);
+    for (let move = 1; move <= 8; move++) {
+      send('pointermove', x + 9 * move, y + 5 * Math.sin(n + move), 1);
+      await new Promise(requestAnimationFrame);
+    }
+    send('pointerup', x + 72, y, 0);
+    const begun = performance.now();
+    while (saved.textContent === 'saved') await new Promise((done) => setTimeout(done, 0));
+    while (saved.textContent !== 'saved') await new Promise((done) => setTimeout(done, 0));
+    times.push(performance.now() - begun);
+    await new Promise((done) => setTimeout(done, 150));
+  }
+  return times;
+})()"""
+
+OPEN = """(async () => {
+  const draw = CanvasRenderingContext2D.prototype.drawImage, before = location.hash;
+  let painted = 0;
+  CanvasRenderingContext2D.prototype.drawImage = function (image, ...at) {
+    const number = location.hash.slice(1), isNew = location.hash !== before;
+    if (isNew && !painted && image.src?.includes(`/items/${number}/picture/`)) {
+      painted = performance.now();
+    }
+    return draw.call(this, image, ...at);
+  };
+  delete document.body.dataset.ready;
+  const begun = performance.now();
+  ACT;
+  while (!document.body.dataset.ready) await new Promise((done) => setTimeout(done, 2));
+  const ready = performance.now();
+  CanvasRenderingContext2D.prototype.drawImage = draw;
+  return [painted - begun, ready - begun];
+})()"""
+GO = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'PageDown', bubbles: true}))"
+JUMP = "[...document.querySelectorAll('#list button')].at(-1).click()"
+
 NEXT = """(async () => {
   const times = [];
   for (const name of ['PageDown', 'PageUp', 'PageDown', 'PageUp']) {
@@ -104,7 +157,7 @@ NEXT = """(async () => {
 HEAD = f"""# How fast the page of the studio is
 
 `python benchmarks/studio.py benchmarks/studio.md`: headless Chromium without a GPU on two cores
-of an AMD EPYC, an image of 3840 x 2160 pixels with labels, a brush of 200 pixels, one stroke of
+of an AMD EPYC, images of 3840 x 2160 pixels with labels, a brush of 200 pixels, one stroke of
 {NUM_MOVES} moves. The other canvas works as CVAT's brush does: one disc for each move, and all
 discs drawn again with `xor` at each move; it runs in the same page.
 
@@ -114,35 +167,87 @@ discs drawn again with `xor` at each move; it runs in the same page.
 
 TAIL = """
 
-Undo and redo wait for two frames of the screen (33 ms). The ratios are of one run; the
-milliseconds are those of a machine that had other work.
+Undo and redo wait for two frames of the screen (33 ms). "Jump" is an image that nobody has
+opened and no page has fetched ahead: its labels are cut into tiles, its picture is decoded. A
+first paint is the whole image at the least resolution. The ratios are of one run.
 """
 
 
-def main(out: Path) -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Measure, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--scenes", type=Path)
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        write_street_scenes(root / "street", num_images=3, size_HW=SIZE_HW)
-        studio = Studio(root / "street")
-        browser = Browser(find_browser(), root / "profile")
+        scenes = options.scenes or root / "scenes"
+        if not scenes.exists():
+            draw_scenes(scenes)
+        rows = measure(scenes, root)
+    options.out.write_text(write_table(rows))
+
+
+def draw_scenes(folder: Path) -> None:
+    """Streets in both sizes; drawn smaller and enlarged, which takes less time."""
+    for name, size_HW in (("4k", SIZE_HW), ("large", LARGE_HW)):
+        write_street_scenes(folder / name, num_images=NUM_SCENES, size_HW=(1080, 1080))
+        for path in folder.glob(f"{name}/*/*/*.png"):
+            how = cv2.INTER_NEAREST if "masks" in path.parts else cv2.INTER_CUBIC
+            picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            larger = cv2.resize(picture, size_HW[::-1], interpolation=how)
+            if "masks" in path.parts:
+                cv2.imwrite(str(path), larger)
+            else:
+                path.unlink()
+                cv2.imwrite(str(path.with_suffix(".jpg")), larger)
+
+
+def measure(scenes: Path, root: Path) -> dict[str, float]:
+    """Times in milliseconds, and ratios."""
+    rows: dict[str, float] = {}
+    for name in ("4k", "large"):
+        studio = Studio(scenes / name)
+        browser = Browser(find_browser(), root / name)
         try:
-            rows = measure(browser, studio)
+            open_page(browser, studio.link)
+            browser.wait_for("document.body.dataset.ready > 0")
+            rows |= measure_opening(browser, name)
+            if name == "4k":
+                rows |= measure_painting(browser)
         finally:
             browser.close()
             studio.kill()
-    out.write_text(write_table(rows))
+            shutil.rmtree(scenes / name / "studio")
+    return rows
 
 
-def measure(browser: Browser, studio: Studio) -> dict[str, float]:
-    """Times in milliseconds, and ratios."""
-    open_page(browser, studio.link)
-    browser.wait_for("document.body.dataset.ready > 0")
+def measure_opening(browser: Browser, name: str) -> dict[str, float]:
+    """First paint, and until an image can be painted: one fetched ahead, and one that was not."""
+    time.sleep(8)  # the images beside the first one are fetched
+    go_paint, go_ready = evaluate(browser, OPEN.replace("ACT", GO))
+    time.sleep(8)
+    jump_paint, jump_ready = evaluate(browser, OPEN.replace("ACT", JUMP))
+    browser.ask("HeapProfiler.collectGarbage")
+    used = browser.ask("Runtime.getHeapUsage")
+    return {
+        f"{name}_go_paint": go_paint,
+        f"{name}_go": go_ready,
+        f"{name}_jump_paint": jump_paint,
+        f"{name}_jump": jump_ready,
+        f"{name}_mb": (used["usedSize"] + used["backingStorageSize"]) / 1e6,
+    }
+
+
+def measure_painting(browser: Browser) -> dict[str, float]:
+    """Of moves, strokes and steps from image to image, and of repainted discs."""
     browser.choose("#size", "200")
     press(browser, "1")
     ours = evaluate(browser, PAINT.replace("MOVES", str(NUM_MOVES)))
     browser.wait_for("document.querySelector('#saved').textContent === 'saved'")
     undo_ms = evaluate(browser, UNDO)
+    browser.choose("#size", "20")
+    saved_ms = evaluate(browser, ACKNOWLEDGE.replace("STROKES", str(NUM_STROKES)))
     next_ms = evaluate(browser, NEXT)
     theirs = evaluate(browser, REPAINT.replace("MOVES", str(NUM_MOVES)))
     first, last = ours["frames"][50:150], ours["frames"][-100:]
@@ -155,6 +260,8 @@ def measure(browser: Browser, studio: Studio) -> dict[str, float]:
         "repaint_end": find_share(theirs["frames"][-10:], 0.5),
         "ratio": find_share(theirs["frames"][-10:], 0.5) / find_share(last[-10:], 0.5),
         "undo": find_share(undo_ms, 0.5),
+        "saved_p50": find_share(saved_ms, 0.5),
+        "saved_p95": find_share(saved_ms, 0.95),
         "next": find_share(next_ms, 0.5),
     }
 
@@ -167,6 +274,7 @@ def find_share(values: list[float], share: float) -> float:
 def write_table(rows: dict[str, float]) -> str:
     """The figures as Markdown."""
     repaint_50, repaint_end = rows["repaint_50"], rows["repaint_end"]
+    end = repaint_end / rows["ratio"]
     figures = [
         (
             "move to pixels, main thread, p50 / p95",
@@ -175,7 +283,7 @@ def write_table(rows: dict[str, float]) -> str:
         ),
         (
             "the last moves of the stroke",
-            f"{repaint_end / rows['ratio']:.1f} ms",
+            f"{end:.1f} ms",
             f"{repaint_end:.1f} ms, {rows['ratio']:.1f} times as long",
         ),
         (
@@ -183,13 +291,28 @@ def write_table(rows: dict[str, float]) -> str:
             f"{rows['growth']:.2f} times",
             f"{repaint_end / repaint_50:.1f} times from 50 to {NUM_MOVES} moves",
         ),
-        ("tasks above 50 ms in the stroke", f"{rows['long_tasks']:.0f}", ""),
+        ("tasks above 50 ms, until the stroke is saved", f"{rows['long_tasks']:.0f}", ""),
         ("undo and redo of the stroke", f"{rows['undo']:.0f} ms", ""),
+        (
+            f"pointer-up to saved, {NUM_STROKES} strokes, p50 / p95",
+            f"{rows['saved_p50']:.0f} / {rows['saved_p95']:.0f} ms",
+            f"{repaint_end / rows['saved_p50']:.2f} of it for one move at {NUM_MOVES} moves",
+        ),
         ("next or previous image, until it can be painted", f"{rows['next']:.0f} ms", ""),
     ]
+    for name, size in (("4k", "3840 x 2160"), ("large", "10,000 x 10,000")):
+        for way, words in (("go", "fetched ahead"), ("jump", "jump")):
+            figures.append(
+                (
+                    f"{size}, {words}: first paint / can be painted",
+                    f"{rows[f'{name}_{way}_paint']:.0f} / {rows[f'{name}_{way}']:.0f} ms",
+                    "",
+                )
+            )
+        figures.append((f"{size}: heap and buffers of the page", f"{rows[f'{name}_mb']:.0f} MB", ""))
     lines = ["| " + " | ".join(row) + " |" for row in figures]
     return HEAD + "\n".join(lines) + TAIL
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -9,6 +9,7 @@ import time
 import zlib
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 from starlette.testclient import TestClient
@@ -120,7 +121,7 @@ class Studio:
         self.process.stdout.readline()
         self.link = self.process.stdout.readline().strip()
         self.address = self.link.partition("?")[0]
-        self.port = int(self.address.rpartition(":")[2].strip("/"))
+        self.port = urlsplit(self.address).port
 
     def kill(self):
         self.process.kill()

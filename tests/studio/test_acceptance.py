@@ -217,7 +217,7 @@ def test_moves_cost_the_same_from_the_first_to_the_last_and_less_than_repainting
     sys.path.insert(0, str(ROOT))
     from benchmarks.studio import main
 
-    main(tmp_path / "studio.md")
+    main([str(tmp_path / "studio.md")])
     table = (tmp_path / "studio.md").read_text()
     ratio = float(re.search(r"ms, ([\d.]+) times as long", table)[1])
     growth = float(re.search(r"last 100 \| ([\d.]+) times", table)[1])

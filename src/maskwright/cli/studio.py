@@ -72,6 +72,13 @@ Place = Annotated[
         help="Keep the labels in postgresql+pg8000://USER:PASSWORD@HOST/NAME.",
     ),
 ]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The address of a proxy before the studio, as https://lab.example.org/studio/.",
+    ),
+]
 Source = Annotated[
     Path | None,
     typer.Option(
@@ -94,6 +101,7 @@ def studio(
     *,
     host: Host = "127.0.0.1",
     port: Port = 8080,
+    address: Address = None,
     browser: OpensBrowser = True,
     classes: Classes = None,
     new_user: NewUser = None,
@@ -147,7 +155,7 @@ def studio(
         elif export is not None and out is not None:
             _export(project, console, export, out, tag=tag, overwrite=overwrite)
         else:
-            start = partial(serve, host=host, port=port, opens_browser=browser)
+            start = partial(serve, host=host, port=port, address=address, opens_browser=browser)
             start(project, print_text, webhook=webhook, model=model, sam=sam or ())
 
 

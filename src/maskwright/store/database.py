@@ -42,6 +42,7 @@ class Database:
         self.name = name_place(url)
         self._engine = _create_engine(url)
         self._writer = threading.Lock()
+        self._file: tuple[int, int] | None = None
 
     @classmethod
     def open(cls, where: Path | str) -> "Database":
@@ -107,6 +108,7 @@ class Database:
             OutputError: The disk is full, or the file cannot be written.
         """
         with self._explain(), self._writer:
+            self._require_file()
             connecting = self._engine.connect().execution_options(**{_WRITES: True})
             with connecting as connection, connection.begin():
                 yield connection
@@ -115,19 +117,45 @@ class Database:
         """Close all connections; SQLite then moves what was written ahead into the file."""
         self._engine.dispose()
 
+    def _require_file(self) -> None:
+        """Require the file of SQLite to be that which is open.
+
+        One that was removed takes what is written, and loses it with the process.
+
+        Raises:
+            OutputError: It is not there, or another file is in its place.
+        """
+        if self.url.drivername != SQLITE:
+            return
+        try:
+            found = Path(self.name).stat()
+        except FileNotFoundError:
+            found = None
+        if self._file is None:
+            self._file = found and (found.st_dev, found.st_ino)
+        elif found is None or (found.st_dev, found.st_ino) != self._file:
+            what = "was moved or removed" if found is None else "was replaced by another file"
+            raise OutputError(
+                f"{self.name}: {what} while it is in use; nothing of this was saved: put the "
+                f"file back, and do it again"
+            )
+
     @contextmanager
     def _explain(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            fix = (
-                "make room on the disk or give back the right to write"
-                if self.url.drivername == SQLITE
-                else "see that the database runs and lets this user write"
-            )
             raise OutputError(
-                f"{self.name}: {error.orig}; nothing of this was saved: {fix}, and do it again"
+                f"{self.name}: {error.orig}; nothing of this was saved: "
+                f"{self._find_fix(str(error.orig))}, and do it again"
             ) from error
+
+    def _find_fix(self, fault: str) -> str:
+        if self.url.drivername != SQLITE:
+            return "see that the database runs and lets this user write"
+        if "locked" in fault:
+            return "end the other program that writes to this file"
+        return "make room on the disk or give back the right to write"
 
 
 def read_meta(connection: Connection, name: str) -> str | None:

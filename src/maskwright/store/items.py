@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from . import tables
 
@@ -130,9 +130,17 @@ def list_tiles(connection: Connection, item_id: int) -> TileIndex:
 
 def set_tiles(connection: Connection, item_id: int, tiles: TileIndex) -> None:
     """Set the hashes of some tiles, whose blobs are there."""
-    for (column, row), sha in tiles.items():
-        key = {"item_id": item_id, "column": column, "row": row}
-        tables.set_row(connection, tables.tile, key, {"sha": sha})
+    if not tiles:
+        return
+    table = tables.tile
+    places = [{"at_column": column, "at_row": row} for column, row in tiles]
+    here = (table.c.column == bindparam("at_column"), table.c.row == bindparam("at_row"))
+    connection.execute(delete(table).where(table.c.item_id == item_id, *here), places)
+    rows = [
+        {"item_id": item_id, "column": column, "row": row, "sha": sha}
+        for (column, row), sha in tiles.items()
+    ]
+    connection.execute(insert(table), rows)
 
 
 def remove_tiles(connection: Connection, item_id: int) -> None:

@@ -47,6 +47,7 @@ class StudioClient:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(f"{address!r}: give the address of a studio, http://HOST:PORT/")
         self._send = transport or _connect(parts.scheme, parts.netloc)
+        self._under = parts.path.rstrip("/")
         self._cookie, self._client = "", f"python-{secrets.token_hex(8)}"
         if parts.query:
             self.ask("GET", f"/?{parts.query}")
@@ -70,7 +71,7 @@ class StudioClient:
         sent = {"X-Maskwright": "client", "X-Client": self._client, **(headers or {})}
         if self._cookie:
             sent["Cookie"] = self._cookie
-        status, got, answer = self._send(method, path, sent, content)
+        status, got, answer = self._send(method, self._under + path, sent, content)
         if "set-cookie" in got:
             cookies = SimpleCookie(got["set-cookie"])
             self._cookie = "; ".join(f"{k}={v.value}" for k, v in cookies.items())

@@ -1,6 +1,6 @@
 """Fatigue: how right and how fast a person is by the time since a session began.
 
-A session ends with a pause of more than 30 minutes.
+A session ends with a pause of more than 30 minutes, or where the clock is set back.
 """
 
 from collections import Counter
@@ -38,7 +38,8 @@ class Sessions:
         self.span_by_item.setdefault(item_id, span)
 
     def _find_span(self, at: datetime) -> int:
-        if self._began is None or self._last is None or at - self._last > _PAUSE:
+        goes_on = self._last is not None and timedelta() <= at - self._last <= _PAUSE
+        if self._began is None or not goes_on:
             self._began = at
         self._last = at
         minutes = (at - self._began).total_seconds() / 60

@@ -27,6 +27,7 @@ from ..store.people import (
 )
 from .errors import StudioError
 from .people import LOCAL, LoginLimit, Person, require_password
+from .proxy import NO_PROXY, PublicAddress
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -52,13 +53,14 @@ class Guard:
     """The door of one server at `port`.
 
     `names` are the host names that it is asked by; one that is public is also asked by its
-    addresses, which no foreign name can stand for.
+    addresses, which no foreign name can stand for. `reached` is the address of a proxy.
     """
 
     store: Database
     port: int
     names: tuple[str, ...] = LOCAL_HOSTS
     is_public: bool = False
+    reached: PublicAddress = NO_PROXY
     _limit: LoginLimit = field(default_factory=LoginLimit)
     _token: str | None = field(default_factory=lambda: secrets.token_urlsafe(32))
 
@@ -153,6 +155,12 @@ class Guard:
             )
         return person
 
+    def find_address(self, connection: "HTTPConnection") -> str:
+        """The address of a browser; behind a proxy, as the proxy names it."""
+        if self.reached.origin and (named := connection.headers.get("x-forwarded-for")):
+            return named.rpartition(",")[2].strip()
+        return connection.client.host if connection.client else ""
+
     def asks_names(self) -> bool:
         """Whether people log in here."""
         with self.store.read() as connection:
@@ -173,11 +181,13 @@ class Guard:
         """
         host = headers.get("host", "")
         name = find_hostname(host)
-        if name not in self.names and not (self.is_public and _is_address(name)):
+        known = (*self.names, self.reached.name)
+        if name not in known and not (self.is_public and _is_address(name)):
             raise StudioError(400, f"host {host!r} is not served here; use {self.names[0]}")
         if method in ("GET", "HEAD"):
             return
-        if is_foreign(headers.get("origin"), host):
+        origin = headers.get("origin")
+        if is_foreign(origin, host) and origin != self.reached.origin:
             raise StudioError(403, "requests from pages of other sites are refused")
         if HEADER not in headers:
             raise StudioError(403, f"a request that changes something has the header {HEADER}")

@@ -145,7 +145,7 @@ def _add_event(works: Iterable[Work], event: Event, last: dict[str, datetime]) -
     at = datetime.fromisoformat(event.at)
     gap_s = (at - last[event.actor]).total_seconds() if event.actor in last else IDLE_S + 1
     is_edit = event.verb == "edit"
-    active_s = gap_s if is_edit and gap_s <= IDLE_S else 0.0
+    active_s = gap_s if is_edit and 0 <= gap_s <= IDLE_S else 0.0  # a clock may be set back
     if is_edit:
         last[event.actor] = at
     for work in works:

@@ -6,11 +6,13 @@ as JPEG. Images that are wider than 8 bits are shown as `pages.display` shows th
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 
 import cv2
 import numpy as np
 
-from ..pages.display import Display
+from ..core.errors import DataError
+from ..pages.display import Display, choose_channels
 from ..pages.pictures import RgbImage, encode_jpeg
 from .errors import StudioError
 from .project import Project
@@ -27,9 +29,12 @@ class Pictures:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._display = Display(is_wide=False)
+        bands = project.data.dataset.bands
+        self._display = Display(channels=choose_channels(len(bands), bands) if bands else ())
         self._kept: OrderedDict[str, list[RgbImage]] = OrderedDict()
         self._lock = threading.Lock()
+        self._decoding: dict[str, threading.Lock] = {}
+        self._may_prepare = threading.Lock()
 
     def read_tile(self, key: str, level: int, column: int, row: int) -> tuple[bytes, str]:
         """One tile as a file, and its media type.
@@ -59,14 +64,33 @@ class Pictures:
         """
         return self._read_levels(key)[0]
 
+    def prepare(self, key: str) -> None:
+        """Decode a picture that a page will ask for, while something else is answered.
+
+        Nothing happens while another one is prepared: programs that read all items need none.
+        """
+        if key not in self._kept and self._may_prepare.acquire(blocking=False):
+            threading.Thread(target=self._prepare, args=(key,), daemon=True).start()
+
+    def _prepare(self, key: str) -> None:
+        try:
+            with suppress(DataError):  # who asks for the picture is told
+                self._read_levels(key)
+        finally:
+            self._may_prepare.release()
+
     def _read_levels(self, key: str) -> list[RgbImage]:
-        with self._lock:  # two requests for one image decode it once
-            if key not in self._kept:
-                self._kept[key] = self._make_levels(key)
+        with self._lock:
+            decoding = self._decoding.setdefault(key, threading.Lock())
+        with decoding:  # two requests for one image decode it once; other images do not wait
+            levels = self._kept.get(key) or self._make_levels(key)
+        with self._lock:
+            self._decoding.pop(key, None)
+            self._kept[key] = levels
             self._kept.move_to_end(key)
             while len(self._kept) > 1 and self._count_bytes() > _MOST_BYTES:
                 self._kept.popitem(last=False)
-            return self._kept[key]
+        return levels
 
     def _make_levels(self, key: str) -> list[RgbImage]:
         data = self._project.data

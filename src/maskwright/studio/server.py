@@ -19,6 +19,7 @@ from .copies import follow_submitted
 from .guard import LOCAL_HOSTS, Guard
 from .live import News
 from .project import Project
+from .proxy import NO_PROXY, PublicAddress, serve_under
 
 if TYPE_CHECKING:
     import uvicorn
@@ -34,24 +35,29 @@ def serve(
     webhook: str | None = None,
     model: str | None = None,
     sam: Sequence[Path] = (),
+    address: str | None = None,
 ) -> None:
     """Serve a project until the process is interrupted; port 0 takes a free one.
 
+    `address` is the one by which browsers reach a proxy before the studio.
+
     Raises:
-        ConfigError: The host is not this machine, the port is taken, the webhook is not an
-            address, or `sam` is not an encoder and a decoder.
+        ConfigError: The host is not this machine, the port is taken, the webhook or `address`
+            is not an address, or `sam` is not an encoder and a decoder.
         BundleError: A graph of `sam` is not one of this family.
     """
     import uvicorn
 
     hook = None if webhook is None else Webhook(url=webhook)
+    reached = NO_PROXY if address is None else PublicAddress.parse(address)
     is_public = host not in LOCAL_HOSTS
     with project.store.read() as connection:
         asks_names = has_users(connection)
-    if is_public and not asks_names:
+    if not asks_names and (is_public or reached.name not in ("", *LOCAL_HOSTS)):
+        cause = f"--host {host}" if is_public else f"--address {address}"
         raise ConfigError(
-            f"--host {host} opens the studio to other machines, where nobody would have to say "
-            f"who he is; use --host 127.0.0.1, or add people with --add-user NAME:ROLE"
+            f"{cause} opens the studio to other machines, where nobody would have to say "
+            f"who he is; leave it out, or add people with --add-user NAME:ROLE"
         )
     graphs = open_segment_anything(sam) if sam else None
     restore_accepted(project)
@@ -61,14 +67,15 @@ def serve(
     with _listen(host, port) as listener:
         port = listener.getsockname()[1]
         names = (socket.gethostname(), socket.getfqdn(), host, *LOCAL_HOSTS)
-        guard = Guard(project.store, port, names if is_public else LOCAL_HOSTS, is_public)
+        own = names if is_public else LOCAL_HOSTS
+        guard = Guard(project.store, port, own, is_public, reached)
         news = News()
         shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{port}/"
-        link = address if asks_names else f"{address}?token={guard.token}"
+        page = str(reached) if reached.origin else f"http://{shown}:{port}/"
+        link = page if asks_names else f"{page}?token={guard.token}"
         app = make_app(project, guard, news, hook=hook, model=model, sam=graphs)
         config = uvicorn.Config(
-            app,
+            serve_under(app, reached.path),
             log_config=None,  # one of its own ends the log handlers that the program has
             log_level="warning",
             access_log=False,

@@ -95,7 +95,8 @@ class Entrance:
                 guard.require_person(request, "viewer")
             return _serve_file("index.html")
         secret = guard.exchange(token, request)
-        response = RedirectResponse("/", status_code=303)
+        # Relative: a proxy may serve the page under any path.
+        response = RedirectResponse("./", status_code=303)
         self._set_cookie(request, response, secret, SESSION_S)
         return response
 
@@ -106,7 +107,7 @@ class Entrance:
     async def log_in(self, request: "Request") -> "Response":
         """Let a user in by name and password."""
         body: Login = request.state.body
-        address = request.client.host if request.client else ""
+        address = self.site.guard.find_address(request)
         secret = await in_thread(
             lambda: self.site.guard.log_in(body.name, body.password, address)
         )
@@ -139,7 +140,8 @@ class Entrance:
         """What others do, as server-sent events."""
         from starlette.responses import StreamingResponse
 
-        headers = {"cache-control": "no-store"}
+        # The second header is for nginx, which otherwise holds messages back.
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         client = request.query_params.get("client", "")
         stream = self.site.news.listen(request.state.person, client)
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
@@ -181,7 +183,8 @@ class Entrance:
             max_age=int(seconds),
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            path=self.site.guard.reached.path,
+            secure=self.site.guard.reached.is_secure or request.url.scheme == "https",
         )
 
 

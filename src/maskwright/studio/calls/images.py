@@ -138,8 +138,9 @@ class Images:
         """One image, the hashes of its tiles, and the levels of its picture."""
 
         def read() -> dict[str, object]:
-            number = self.site.find_seen(request).id
-            item, tiles = self.site.project.open_item(number)
+            seen = self.site.find_seen(request)
+            self.site.pictures.prepare(seen.key)
+            item, tiles = self.site.project.open_item(seen.id)
             levels = count_levels(item.size_HW or (1, 1))
             return {**describe_item(item), "tiles": describe_tiles(tiles), "levels": levels}
 

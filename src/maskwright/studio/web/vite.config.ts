@@ -19,7 +19,7 @@ function hashSources(): Plugin {
 
 // File names without hashes: the server answers them with `no-cache`, and diffs stay readable.
 export default defineConfig({
-  base: "/",
+  base: "./",
   plugins: [hashSources()],
   worker: { format: "es", rollupOptions: { output: { entryFileNames: "assets/[name].js" } } },
   build: {

@@ -1,4 +1,5 @@
-// The calls of the server: see `studio/api.py`.
+// The calls of the server: see `studio/api.py`. Their addresses are relative to that of the page, so that
+// a proxy may serve the studio under any path.
 
 import type { Pixels } from "./tilemap";
 import { inflate, rememberHash, splitBlobs, type Sha, type TileRow } from "./wire";
@@ -87,69 +88,69 @@ const askJson = async <T>(path: string, init?: RequestInit): Promise<T> => (awai
 
 const askWith = <T>(path: string, body: object) => askJson<T>(path, { method: "POST", body: JSON.stringify(body) });
 
-export const logIn = (name: string, password: string) => askWith<object>("/api/login", { name, password });
-export const logOut = () => askWith<object>("/api/logout", {});
+export const logIn = (name: string, password: string) => askWith<object>("api/login", { name, password });
+export const logOut = () => askWith<object>("api/logout", {});
 
-export const readProject = () => askJson<Project>("/api/project");
-export const readItems = () => askJson<{ items: ItemRow[] }>("/api/items").then((answer) => answer.items);
-export const readItem = (id: number) => askJson<Item>(`/api/items/${id}`);
+export const readProject = () => askJson<Project>("api/project");
+export const readItems = () => askJson<{ items: ItemRow[] }>("api/items").then((answer) => answer.items);
+export const readItem = (id: number) => askJson<Item>(`api/items/${id}`);
 /** The edits of an image after a revision. */
 export const readEdits = (id: number, after = 0) =>
-  askJson<{ edits: LoggedEdit[] }>(`/api/items/${id}/edits?after=${after}`).then((answer) => answer.edits);
+  askJson<{ edits: LoggedEdit[] }>(`api/items/${id}/edits?after=${after}`).then((answer) => answer.edits);
 
 export const takeLease = (id: number, take: "" | "over" | "end" = "") =>
-  askJson<ItemRow>(`/api/items/${id}/lease?take=${take}`, { method: "POST", keepalive: take === "end" });
+  askJson<ItemRow>(`api/items/${id}/lease?take=${take}`, { method: "POST", keepalive: take === "end" });
 
 export const takeStep = (id: number, verb: string, rev: number, more: { waiver?: string } = {}) =>
-  askJson<ItemRow>(`/api/items/${id}/steps/${verb}`, {
+  askJson<ItemRow>(`api/items/${id}/steps/${verb}`, {
     method: "POST", headers: { "If-Match": `"${rev}"` }, body: more.waiver ? JSON.stringify(more) : undefined,
   });
 
-export const readComments = (id: number) => askJson<{ comments: Comment[] }>(`/api/items/${id}/comments`).then((answer) => answer.comments);
+export const readComments = (id: number) => askJson<{ comments: Comment[] }>(`api/items/${id}/comments`).then((answer) => answer.comments);
 export const addComment = (id: number, text: string, more: { at_xy?: [number, number]; thread?: number }) =>
-  askWith<Comment>(`/api/items/${id}/comments`, { text, ...more });
+  askWith<Comment>(`api/items/${id}/comments`, { text, ...more });
 export const resolveComment = (id: number, comment: number, open: boolean) =>
-  askWith<Comment>(`/api/items/${id}/comments/${comment}`, { open });
-export const readUsers = () => askJson<{ users: User[] }>("/api/users").then((answer) => answer.users);
-export const addUser = (name: string, role: Person["role"]) => askWith<User & { password: string }>("/api/users", { name, role });
+  askWith<Comment>(`api/items/${id}/comments/${comment}`, { open });
+export const readUsers = () => askJson<{ users: User[] }>("api/users").then((answer) => answer.users);
+export const addUser = (name: string, role: Person["role"]) => askWith<User & { password: string }>("api/users", { name, role });
 export const assign = (items: number[], people: string[], rule: Rule) =>
-  askWith<{ items: ItemRow[] }>("/api/assign", { items, people, rule }).then((answer) => answer.items);
+  askWith<{ items: ItemRow[] }>("api/assign", { items, people, rule }).then((answer) => answer.items);
 /** Tell the others which image this page shows; the answer is who looks at which. */
-export const look = (item: number) => askWith<{ looks: Look[] }>("/api/presence", { item }).then((answer) => answer.looks);
+export const look = (item: number) => askWith<{ looks: Look[] }>("api/presence", { item }).then((answer) => answer.looks);
 
 export const sendEdit = (id: number, key: string, rev: number, body: Pixels) =>
-  askJson<EditResult>(`/api/items/${id}/edits`, {
+  askJson<EditResult>(`api/items/${id}/edits`, {
     method: "POST", body,
     headers: { "Idempotency-Key": key, "If-Match": `"${rev}"`, "Content-Type": "application/octet-stream" },
   });
 
-export const readRevisions = (id: number) => askJson<{ revisions: Revision[] }>(`/api/items/${id}/revisions`).then((answer) => answer.revisions);
+export const readRevisions = (id: number) => askJson<{ revisions: Revision[] }>(`api/items/${id}/revisions`).then((answer) => answer.revisions);
 export const readDiff = (id: number, from: number, to: number) =>
-  askJson<{ changes: ClassChange[] }>(`/api/items/${id}/diff?from=${from}&to=${to}`).then((answer) => answer.changes);
-export const restore = (id: number, rev: number) => askWith<ItemRow>(`/api/items/${id}/restore`, { rev });
-export const copyLabels = (id: number, source: number) => askWith<ItemRow>(`/api/items/${id}/copy`, { source });
-export const addTag = (name: string, items?: number[]) => askWith<{ images: number }>("/api/tags", { name, items });
+  askJson<{ changes: ClassChange[] }>(`api/items/${id}/diff?from=${from}&to=${to}`).then((answer) => answer.changes);
+export const restore = (id: number, rev: number) => askWith<ItemRow>(`api/items/${id}/restore`, { rev });
+export const copyLabels = (id: number, source: number) => askWith<ItemRow>(`api/items/${id}/copy`, { source });
+export const addTag = (name: string, items?: number[]) => askWith<{ images: number }>("api/tags", { name, items });
 /** Accept or return many images. */
 export const takeSteps = (verb: "accept" | "return", items: { item: number; rev: number }[]) =>
-  askWith<{ images: number; refused: string[] }>("/api/steps", { verb, items });
-export const readTags = () => askJson<{ tags: { name: string; at: string; images: number }[] }>("/api/tags").then((answer) => answer.tags);
+  askWith<{ images: number; refused: string[] }>("api/steps", { verb, items });
+export const readTags = () => askJson<{ tags: { name: string; at: string; images: number }[] }>("api/tags").then((answer) => answer.tags);
 export type Order = "scores" | "uncertainty" | "disagreement" | "rarity" | "queue" | "random";
 export interface OrderState { state: "running" | "finished" | "failed"; images: number; done?: number; total?: number; error?: string }
-export const readOrder = () => askJson<OrderState>("/api/order");
-export const orderWork = (order: Order, scores: Record<string, number>) => askWith<OrderState>("/api/order", { order, scores });
-export const findNext = () => askWith<ItemRow>("/api/next", {});
-export const readSettings = () => askJson<Settings>("/api/settings");
-export const changeSettings = (settings: Settings) => askWith<Settings>("/api/settings", settings);
-export const readReferences = () => askJson<{ references: { item: number; kind: ReferenceKind }[] }>("/api/references").then((answer) => answer.references);
-export const setReference = (id: number, kind: ReferenceKind) => askWith<ItemRow>(`/api/items/${id}/reference`, { kind });
-export const readPeople = () => askJson<{ people: PersonNumbers[] }>("/api/people").then((answer) => answer.people);
-export const readProgress = () => askJson<Progress>("/api/progress");
-export const readGuidelines = () => askJson<{ guidelines: Guideline[] }>("/api/guidelines").then((answer) => answer.guidelines);
-export const changeGuideline = (guideline: Guideline) => askWith<Guideline>("/api/guidelines", guideline);
-export const exampleUrl = (name: string, number: number) => `/api/guidelines/${encodeURIComponent(name)}/${number}`;
+export const readOrder = () => askJson<OrderState>("api/order");
+export const orderWork = (order: Order, scores: Record<string, number>) => askWith<OrderState>("api/order", { order, scores });
+export const findNext = () => askWith<ItemRow>("api/next", {});
+export const readSettings = () => askJson<Settings>("api/settings");
+export const changeSettings = (settings: Settings) => askWith<Settings>("api/settings", settings);
+export const readReferences = () => askJson<{ references: { item: number; kind: ReferenceKind }[] }>("api/references").then((answer) => answer.references);
+export const setReference = (id: number, kind: ReferenceKind) => askWith<ItemRow>(`api/items/${id}/reference`, { kind });
+export const readPeople = () => askJson<{ people: PersonNumbers[] }>("api/people").then((answer) => answer.people);
+export const readProgress = () => askJson<Progress>("api/progress");
+export const readGuidelines = () => askJson<{ guidelines: Guideline[] }>("api/guidelines").then((answer) => answer.guidelines);
+export const changeGuideline = (guideline: Guideline) => askWith<Guideline>("api/guidelines", guideline);
+export const exampleUrl = (name: string, number: number) => `api/guidelines/${encodeURIComponent(name)}/${number}`;
 /** A picture that lies over an image. */
 export const readShade = (url: string) => ask(url).then((answer) => answer.blob()).then(createImageBitmap);
-export const shadeUrl = (id: number, kind: ShadeKind) => `/api/items/${id}/shade/${kind}`;
+export const shadeUrl = (id: number, kind: ShadeKind) => `api/items/${id}/shade/${kind}`;
 
 /** Pixels of tiles by hash; the last ones are kept, so that undo does not wait. */
 class Contents {
@@ -178,7 +179,7 @@ class Contents {
     const parts = Array.from({ length: Math.ceil(missing.length / TILES_ASKED) }, (_, i) =>
       missing.slice(i * TILES_ASKED, (i + 1) * TILES_ASKED));
     await Promise.all(parts.map(async (part) => {
-      const answer = await ask(`/api/tiles/${part.join(".")}`);
+      const answer = await ask(`api/tiles/${part.join(".")}`);
       const blobs = splitBlobs(new Uint8Array(await answer.arrayBuffer()));
       await Promise.all(blobs.map(async (blob, i) => {
         const pixels = await inflate(blob);

@@ -5,7 +5,7 @@ import { followSlider } from "./display";
 import { Overlay } from "./overlay";
 import { find } from "./panels";
 import type { ProposalSource } from "./raster";
-import type { Settings, ToolName, Tools } from "./tools";
+import type { Settings, Tools } from "./tools";
 
 export class Assist {
   private readonly overlay: Overlay;
@@ -43,7 +43,6 @@ export class Assist {
   /** Show the settings of a tool, and what it works on over the image. */
   show(): void {
     const { tool, level, source, confidence } = this.settings;
-    for (const name of ["wand", "cells", "proposal", "object"] satisfies ToolName[]) find(`of-${name}`).hidden = tool !== name;
     if (this.item !== 0 && tool === "cells") this.overlay.show(shadeUrl(this.item, `cells${level}`));
     else if (this.item !== 0 && tool === "proposal") this.overlay.show(`${shadeUrl(this.item, "proposal")}?source=${source}&confidence=${confidence}`);
     else if (this.item !== 0 && tool === "object" && this.project.has_sam) this.showObject();

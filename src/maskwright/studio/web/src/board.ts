@@ -6,7 +6,7 @@ import { find, make, may, showNotice, STATES } from "./panels";
 
 /** Between two questions how far an ordering is. */
 const POLL_MS = 500;
-const CHART_W = 560, CHART_H = 150;
+const CHART_W = Math.min(760, innerWidth - 40), CHART_H = 150;
 
 /** What each setting is called; those without text are not shown. */
 const FIELDS: [keyof Settings, string, { step?: string; max?: string; choices?: string[] }][] = [
@@ -53,8 +53,9 @@ export class Board {
   private async showProgress(): Promise<void> {
     const { states, days, left, end } = await readProgress();
     const total = Object.values(states).reduce((sum, number) => sum + number, 0);
-    const words = Object.entries(states).map(([state, number]) => `${number} ${STATES[state as keyof typeof STATES]}`);
-    find("board-states").textContent = `${words.join(", ")}. ${left} of ${total} are left${end ? `; at the speed of the last two weeks the last one is accepted on ${end}` : ""}.`;
+    find("board-states").replaceChildren(...Object.entries(states).map(([state, number]) => make("li", {},
+      make("b", { textContent: String(number) }), make("span", { className: `state ${state}`, textContent: STATES[state as keyof typeof STATES] }))));
+    find("board-end").textContent = `${left} of ${total} are left${end ? `; at the speed of the last two weeks the last one is accepted on ${end}` : ""}.`;
     find("burn-down").replaceChildren(...(days.length > 0 ? [drawBurnDown(days, total)] : []));
   }
 
@@ -176,7 +177,7 @@ function drawBurnDown(days: { day: string; left: number }[], total: number): SVG
   const chart = add("svg", { viewBox: `0 0 ${CHART_W} ${CHART_H}`, role: "img", "aria-label": `Images left: from ${total} to ${days.at(-1)!.left}` });
   chart.append(
     add("line", { x1: 30, x2: CHART_W - 10, y1: y(0), y2: y(0), class: "axis" }),
-    add("polyline", { points, class: "left" }),
+    add("polygon", { points: `${points} ${x(times.at(-1)!)},${y(0)} ${x(first)},${y(0)}`, class: "area" }), add("polyline", { points, class: "left" }),
     add("text", { x: 24, y: y(total) + 4, "text-anchor": "end" }, String(total)), add("text", { x: 24, y: y(0) + 4, "text-anchor": "end" }, "0"),
     add("text", { x: 30, y: CHART_H - 8 }, new Date(first).toISOString().slice(0, 10)), add("text", { x: CHART_W - 10, y: CHART_H - 8, "text-anchor": "end" }, days.at(-1)!.day));
   return chart;

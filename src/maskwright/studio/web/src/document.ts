@@ -1,6 +1,7 @@
 // One open image: its class map, its edits, undo and redo.
 
-import { client, contents, readEdits, readItem, type EditResult, type Item, type LoggedEdit, type State } from "./api";
+import type { Opened } from "./ahead";
+import { client, contents, readEdits, type EditResult, type Item, type LoggedEdit, type State } from "./api";
 import type { Outbox, Pending } from "./outbox";
 import { emitSpans, makeTable, type Asked, type Drawable, type Geometry, type Mode } from "./raster";
 import { TileMap, type TileChange } from "./tilemap";
@@ -34,20 +35,16 @@ export class Doc {
   /** Edits whose result is not shown yet; until it is, nothing is painted over it. */
   private waits = 0;
 
-  private constructor(
-    readonly item: Item, private readonly me: string, private readonly outbox: Outbox, private readonly changed: () => void,
-  ) {
+  readonly item: Item;
+
+  /** `changed` is called for each tile that is shown. */
+  constructor({ item, edits }: Opened, private readonly me: string, private readonly outbox: Outbox, private readonly changed: () => void) {
+    this.item = item;
     this.map = new TileMap(...item.size_HW);
     this.state = item.state;
     this.rev = item.rev;
     this.reviewer = item.reviewer;
-  }
-
-  static async open(id: number, me: string, outbox: Outbox, changed: () => void): Promise<Doc> {
-    const [item, edits] = await Promise.all([readItem(id), readEdits(id)]);
-    const doc = new Doc(item, me, outbox, changed);
-    for (const edit of edits) if (edit.seq <= item.rev) doc.remember(edit);
-    return doc;
+    for (const edit of edits) if (edit.seq <= item.rev) this.remember(edit);
   }
 
   get revision(): number { return this.rev; }

@@ -1,7 +1,7 @@
 // How the chosen class is labelled: words and examples beside the classes.
 
 import { changeGuideline, exampleUrl, readGuidelines, type Example, type Guideline } from "./api";
-import { find, make, showNotice } from "./panels";
+import { find, isCancelled, make, showNotice } from "./panels";
 
 const EXTENTS = { "": "", visible: "Label the visible part.", whole: "Label the whole object, also where something hides it." };
 
@@ -16,9 +16,10 @@ export class Guide {
     find("guide-edit").onclick = () => this.edit();
     find("guide-good").onclick = () => void this.addExample(true);
     find("guide-bad").onclick = () => void this.addExample(false);
-    find("guide-form").onsubmit = () => void this.save({
-      ...this.current, text: find<HTMLTextAreaElement>("guide-text").value, extent: find<HTMLSelectElement>("guide-extent").value as Guideline["extent"],
-    });
+    find("guide-form").onsubmit = (event) => {
+      if (isCancelled(event)) return;
+      void this.save({ ...this.current, text: find<HTMLTextAreaElement>("guide-text").value, extent: find<HTMLSelectElement>("guide-extent").value as Guideline["extent"] });
+    };
     find("guide-clear").onclick = () => void this.save({ ...this.current, examples: [] });
   }
 

@@ -58,9 +58,21 @@ export class ItemList {
   }
 
   private open: number | undefined;
+  private shows = false;
 
+  /** Show the list, with the open image marked: once before the screen is drawn again. */
   show(open = this.open): void {
     this.open = open;
+    if (this.shows) return;
+    this.shows = true;
+    requestAnimationFrame(() => {
+      this.shows = false;
+      this.draw();
+    });
+  }
+
+  private draw(): void {
+    const { open } = this;
     const { listed, items } = this;
     const around = Math.max(0, listed.findIndex(({ id }) => id === open) - MOST_ROWS / 2);
     const rows = listed.slice(around, around + MOST_ROWS).map((item) => this.makeRow(item, open));
@@ -69,6 +81,9 @@ export class ItemList {
     const accepted = images.filter(({ state }) => state === "accepted").length;
     const hidden = listed.length > rows.length ? `, ${rows.length} of ${listed.length} listed` : "";
     find("progress").textContent = `${accepted} of ${images.length} accepted${hidden}`;
+    const bar = find<HTMLProgressElement>("progress-bar");
+    bar.max = Math.max(1, images.length);
+    bar.value = accepted;
   }
 
   private makeRow(item: ItemRow, open: number | undefined): HTMLElement {

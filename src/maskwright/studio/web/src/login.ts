@@ -15,6 +15,15 @@ export async function withLogin<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+let me = "";
+let asks: Promise<void> | null = null;
+
+/** Ask for the person again whose session has ended, once for all calls; another one gets a page of the own. */
+export function logInAgain(): Promise<void> {
+  asks ??= askForPerson().then(() => { if (find<HTMLInputElement>("login-name").value !== me) location.reload(); }).finally(() => { asks = null; });
+  return asks;
+}
+
 function askForPerson(): Promise<void> {
   const dialog = find<HTMLDialogElement>("login"), note = find("login-note");
   const name = find<HTMLInputElement>("login-name"), password = find<HTMLInputElement>("login-password");
@@ -32,6 +41,7 @@ function askForPerson(): Promise<void> {
 
 export function showPerson(person: Person): void {
   const named = person.name !== "local", button = find("log-out");
+  me = person.name;
   find("person").textContent = named ? `${person.name}, ${person.role}` : "";
   button.hidden = !named;
   button.onclick = () => void logOut().finally(() => location.reload());

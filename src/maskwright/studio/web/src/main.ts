@@ -1,6 +1,7 @@
 // The page: the list of images, the one that is open and its steps, and what others do.
 
-import { Refusal, client, contents, findNext, look, readItem, readItems, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
+import { Ahead, readOpened } from "./ahead";
+import { Refusal, client, findNext, look, readItems, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
 import { Board } from "./board";
 import { Bulk } from "./bulk";
 import { Doc } from "./document";
@@ -20,13 +21,16 @@ import { Versions } from "./versions";
 interface News extends Partial<Omit<ItemRow, "id" | "kind">> { kind: string; client: string; item: number; rev: number; state: State; comment: Comment; looks: Look[] }
 
 const RENEW_MS = 30_000;
-/** Tiles of the next image that are fetched ahead: 16 MB of pixels. */
-const MOST_PREFETCHED = 256;
+/** Of an image that was left and may be opened again: larger ones take the server too long. */
+const MOST_BEFORE_PX = 32e6;
 
 class App {
   private list: ItemList;
   doc: Doc | null = null;
   private opening = 0;
+  private refreshes = false;
+  private shownState: State | null = null;
+  private readonly ahead = new Ahead();
   private review: Review;
   private shade: Shade;
   private guide: Guide;
@@ -83,15 +87,16 @@ class App {
   async open(id: number): Promise<void> {
     const opening = ++this.opening;
     this.stage.cancel();
-    if (this.doc) {
-      const old = this.doc;
-      await old.whenSent();
-      void takeLease(old.item.id, "end").catch(() => undefined);
-    }
+    const old = this.doc;
+    await old?.whenSent();
     location.hash = String(id);
     showNotice("");
     try {
-      const doc = await Doc.open(id, this.project.person.name, this.outbox, () => this.refresh());
+      const ahead = this.ahead.take(this.list.find(id)), mayPaint = may(this.project.person, "annotator");
+      // The server has an image that was fetched ahead: its lease need not wait until all is shown.
+      const early = ahead && mayPaint ? takeLease(id) : null;
+      early?.catch(() => undefined); // it is told below
+      const doc = new Doc(ahead ?? await readOpened(id), this.project.person.name, this.outbox, () => this.refreshSoon());
       if (opening !== this.opening) return;
       this.doc = doc;
       this.stage.open(doc);
@@ -100,7 +105,7 @@ class App {
       void this.review.open(doc);
       void look(id).then((looks) => this.showLooks(looks));
       await doc.load();
-      if (may(this.project.person, "annotator")) await this.takeLease("");
+      if (mayPaint) await this.holdLease(doc, early ?? takeLease(id));
       // What an earlier page has left is refused without the lease: it waits until this page takes it over.
       if (doc.writable) await this.recovery.sendLeft(id);
     } catch (error) {
@@ -109,31 +114,38 @@ class App {
     document.body.dataset.ready = String(id);
     if (this.outbox.isEmpty) this.showSaving({ waiting: 0, trouble: "" });
     this.refresh();
-    void this.prefetch(opening);
+    if (old && old.item.id !== id) void takeLease(old.item.id, "end").catch(() => undefined);
+    if (opening === this.opening) this.prefetch(opening);
   }
 
-  /** Let the server and the browser have the next image ready. */
-  private async prefetch(opening: number): Promise<void> {
-    const next = this.list.next(this.doc?.item.id, 1);
-    if (!next || opening !== this.opening) return;
-    const item = await readItem(next.id);
-    if (opening !== this.opening || item.tiles.length > MOST_PREFETCHED) return;
-    this.stage.view.prefetch(item);
-    await contents.read(item.tiles.map(([, , sha]) => sha), () => undefined);
+  /** Let the server and the browser have the images beside this one ready. */
+  private prefetch(opening: number): void {
+    const [next, before] = [1, -1].map((by) => this.list.next(this.doc?.item.id, by));
+    const [height, width] = before?.size_HW ?? [0, 0];
+    const wanted = height * width > MOST_BEFORE_PX ? [next] : [next, before];
+    this.ahead.fetch(wanted.flatMap((row) => (row ? [row.id] : [])), () => opening === this.opening, (item) => this.stage.view.prefetch(item))
+      .catch(() => undefined); // it is fetched again, and told, when it is opened
   }
 
-  private async takeLease(take: "" | "over"): Promise<void> {
+  private async takeOver(): Promise<void> {
     const { doc } = this;
     if (!doc) return;
+    await this.holdLease(doc, takeLease(doc.item.id, "over"));
+    if (doc.writable) await this.open(doc.item.id);
+  }
+
+  /** Paint the image where its lease comes; else say who has it. */
+  private async holdLease(doc: Doc, asked: Promise<ItemRow>): Promise<void> {
     try {
-      await takeLease(doc.item.id, take);
-      if (take === "over") return await this.open(doc.item.id);
+      const { rev } = await asked;
+      if (this.doc?.item.id !== doc.item.id) return void takeLease(doc.item.id, "end").catch(() => undefined);
       doc.writable = true;
+      await doc.follow(rev);
     } catch (error) {
       if (!(error instanceof Refusal) || ![403, 423].includes(error.status)) throw error;
       doc.writable = false;
       if (error.status === 403) showNotice(error.message);
-      else showNotice(`${this.nameHolder()} paints this image; here you see what happens.`, [["Take over", () => void this.takeLease("over")]]);
+      else showNotice(`${this.nameHolder()} paints this image; here you see what happens.`, [["Take over", () => void this.takeOver()]]);
     }
     this.showItem();
   }
@@ -150,7 +162,8 @@ class App {
 
   private nameHolder(): string {
     const person = this.list.find(this.doc?.item.id)?.lease?.person;
-    return person && person !== "local" ? `${person}, or another page of yours,` : "Another page";
+    if (!person || person === "local") return "Another page";
+    return person === this.project.person.name ? "Another page of yours" : person;
   }
 
   private comment(x: number, y: number): void {
@@ -195,7 +208,7 @@ class App {
   }
 
   private listen(): void {
-    const source = new EventSource(`/api/events?client=${client}`);
+    const source = new EventSource(`api/events?client=${client}`);
     source.onmessage = ({ data }) => {
       const news = JSON.parse(data) as News;
       if (news.kind === "presence") return this.showLooks(news.looks);
@@ -243,19 +256,30 @@ class App {
     else if (doc.writable && news.lease && news.lease.client !== client) {
       this.stage.cancel();
       doc.writable = false;
-      showNotice("Another page has taken this image over.", [["Take it back", () => void this.takeLease("over")]]);
+      showNotice("Another page has taken this image over.", [["Take it back", () => void this.takeOver()]]);
     }
     this.showItem();
   }
 
   private refresh(): void {
     this.stage.refresh();
-    this.showItem();
+    if (this.doc && this.doc.state !== this.shownState) this.showItem();
+  }
+
+  /** As `refresh`, once for all tiles that arrive before the screen is drawn again. */
+  private refreshSoon(): void {
+    if (this.refreshes) return;
+    this.refreshes = true;
+    requestAnimationFrame(() => {
+      this.refreshes = false;
+      this.refresh();
+    });
   }
 
   private showItem(): void {
     const { doc } = this;
     if (!doc) return;
+    this.shownState = doc.state;
     this.list.put({ id: doc.item.id, state: doc.state });
     const row = this.list.find(doc.item.id);
     if (row) this.shade.open(row);
@@ -265,7 +289,7 @@ class App {
     state.textContent = doc.writable ? STATES[doc.state] : `${STATES[doc.state]}, read only`;
     state.className = `state ${doc.state}`;
     find("steps").replaceChildren(...listSteps(doc.state, this.project.person).map(({ verb, text }) =>
-      make("button", { textContent: text, className: "primary", onclick: () => void this.step(verb) })));
+      make("button", { textContent: text, className: verb === "return" ? "" : "primary", onclick: () => void this.step(verb) })));
     this.list.show(doc.item.id);
   }
 

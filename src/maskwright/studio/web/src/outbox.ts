@@ -3,6 +3,7 @@
 // their order; one that the server refuses is set aside with all that follow it.
 
 import { Refusal, sendEdit, type EditResult } from "./api";
+import { logInAgain } from "./login";
 import type { Pixels } from "./tilemap";
 import type { EditHeader } from "./wire";
 
@@ -22,6 +23,9 @@ export interface Saving { waiting: number; trouble: string }
 const STORE = "edits";
 const LONGEST_WAIT_MS = 5000;
 
+/** Faults of the server, of its disk or of a proxy before it, and people who have to log in again. */
+const mayTakeLater = ({ status }: Refusal): boolean => status >= 500 || [401, 408, 429].includes(status);
+
 function settle<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -33,6 +37,9 @@ export class Outbox {
   private waiting: Pending[] = [];
   private sends = false;
   private trouble = "";
+  /** Why this browser keeps no edits; "" where it does. */
+  private fault = "";
+  private keeps = new WeakMap<Pending, Promise<void>>();
 
   private constructor(
     private readonly database: IDBDatabase,
@@ -46,7 +53,7 @@ export class Outbox {
     done: (pending: Pending, result: EditResult) => void,
     refused: (pending: Pending, refusal: Refusal) => void,
   ): Promise<Outbox> {
-    const request = indexedDB.open(`studio-${location.host}`, 1);
+    const request = indexedDB.open(`studio-${location.host}${location.pathname.replace(/\/$/, "")}`, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id", autoIncrement: true });
     return new Outbox(await settle(request), show, done, refused);
   }
@@ -57,10 +64,21 @@ export class Outbox {
     return all.filter((pending) => pending.item === item);
   }
 
-  /** Keep an edit and send it; one with a number replaces the one that had it. */
+  /**
+   * Keep an edit and send it, both at once; one with a number replaces the one that had it. What
+   * this browser cannot keep is sent all the same.
+   */
   async add(pending: Pending): Promise<void> {
-    pending.id = await settle(this.store("readwrite").put(pending)) as number;
+    const kept = this.keep(pending).then(() => { this.fault = ""; }, (error: Error) => {
+      this.fault = `this browser cannot keep edits (${error.message}); do not close the page`;
+    });
+    this.keeps.set(pending, kept);
     this.send(pending);
+    await kept;
+  }
+
+  private async keep(pending: Pending): Promise<void> {
+    pending.id = await settle(this.store("readwrite").put(pending)) as number;
   }
 
   /** Send an edit that stands in IndexedDB already. */
@@ -71,6 +89,7 @@ export class Outbox {
   }
 
   async drop(pending: Pending): Promise<void> {
+    await this.keeps.get(pending);
     if (pending.id !== undefined) await settle(this.store("readwrite").delete(pending.id));
   }
 
@@ -102,10 +121,11 @@ export class Outbox {
         wait_ms = 250;
         this.done(pending, result);
       } catch (error) {
-        if (error instanceof Refusal && error.status !== 507 && error.status !== 401) {
+        if (error instanceof Refusal && !mayTakeLater(error)) {
           await this.setAside(pending.item);
           this.refused(pending, error);
         } else {
+          if (error instanceof Refusal && error.answer.why === "login") void logInAgain();
           this.trouble = error instanceof Refusal ? error.message : "the server does not answer";
           this.tell();
           await new Promise((resolve) => setTimeout(resolve, wait_ms));
@@ -122,12 +142,13 @@ export class Outbox {
     this.waiting = this.waiting.filter((pending) => pending.item !== item);
     for (const pending of of) {
       pending.aside = true;
-      await settle(this.store("readwrite").put(pending));
+      await this.keeps.get(pending);
+      await this.keep(pending);
     }
   }
 
   private tell(): void {
-    this.show({ waiting: this.waiting.length, trouble: this.trouble });
+    this.show({ waiting: this.waiting.length, trouble: this.trouble || this.fault });
   }
 
   private store(mode: IDBTransactionMode): IDBObjectStore {

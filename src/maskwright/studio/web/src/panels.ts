@@ -1,6 +1,7 @@
 // Lists and buttons around the image. Names come from files and are only ever set as text.
 
 import { ROLES, type ClassDef, type Person, type State } from "./api";
+import { makeIcon, type IconName } from "./icons";
 import { IGNORE } from "./raster";
 import type { Settings, ToolName } from "./tools";
 
@@ -52,21 +53,35 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-export function showTools(tools: readonly Tool[], settings: Settings, keyOf: (tool: ToolName) => string, choose: (tool: ToolName) => void, acts: [string, string, () => void][]): void {
+/** What is done at once by a button beside the tools. */
+export interface Act { icon: IconName; text: string; title: string; key: string; act: () => void }
+
+export function showTools(tools: readonly Tool[], settings: Settings, keyOf: (tool: ToolName) => string, choose: (tool: ToolName) => void, acts: Act[]): void {
+  const button = (icon: IconName, text: string, title: string, key: string, onclick: () => void) => make(
+    "button", { title: `${text} (${key}): ${title}`, ariaLabel: text, onclick }, makeIcon(icon), ...(key.length === 1 ? [make("kbd", { textContent: key })] : []));
   const buttons = tools.map(({ name, text, title }) => {
-    const button = make("button", { textContent: text, title: `${title} (${keyOf(name)})`, onclick: () => choose(name) });
-    button.dataset.tool = name;
-    button.ariaPressed = String(settings.tool === name);
-    return button;
+    const made = button(name, text, title, keyOf(name), () => choose(name));
+    made.dataset.tool = name;
+    return made;
   });
-  const others = acts.map(([text, title, act]) => make("button", { textContent: text, title, onclick: act }));
+  const others = acts.map(({ icon, text, title, key, act }) => button(icon, text, title, key, act));
   find("tools").replaceChildren(...buttons, make("span", { className: "gap" }), ...others);
+  markTool(settings.tool);
 }
+
+/** The settings in the bar above the image that each tool has. */
+const SETTINGS: Partial<Record<ToolName, string[]>> = {
+  brush: ["size", "mode"], eraser: ["size"], line: ["size", "mode", "snap"], polygon: ["mode", "snap"], scissors: ["mode"],
+  flood: ["mode"], wand: ["wand", "mode"], cells: ["cells", "mode"], proposal: ["proposal", "mode"], object: ["object", "mode"],
+};
 
 export function markTool(tool: ToolName): void {
   for (const button of document.querySelectorAll<HTMLButtonElement>("#tools [data-tool]")) {
     button.ariaPressed = String(button.dataset.tool === tool);
   }
+  for (const part of document.querySelectorAll<HTMLElement>("#options [data-of]")) part.hidden = !SETTINGS[tool]?.includes(part.dataset.of!);
+  const { text, title } = TOOLS.find(({ name }) => name === tool)!;
+  find("hint").replaceChildren(make("strong", { textContent: text }), ` ${title}`);
 }
 
 /** The key of a class: digits for the first nine, none for the others. */
@@ -86,19 +101,19 @@ export function showClasses(
 ): void {
   const rows = [...classes.map((entry, index) => [index, entry.name] as const), [IGNORE, "unlabelled"] as const];
   find("classes").replaceChildren(...rows.map(([value, name]) => {
-    const swatch = make("span", { className: "swatch" });
+    const swatch = make("span", { className: value === IGNORE ? "swatch void" : "swatch" });
     if (value !== IGNORE) swatch.style.background = `rgb(${colors[value].join(" ")})`;
     const chosen = make("button", { className: "class", onclick: () => act.choose(value) },
       swatch, make("span", { className: "name", textContent: name }), make("kbd", { textContent: keyOf(value) }));
     chosen.ariaPressed = String(settings.value === value);
     return make("li", {}, chosen,
-      toggle("Lock", `Lock ${name}: nothing is painted over it`, settings.locked.has(value), () => act.toggleLock(value)),
-      toggle("Hide", `Hide ${name}`, hidden.has(value), () => act.toggleHidden(value)));
+      toggle(["unlocked", "locked"], `Lock ${name}: nothing is painted over it`, settings.locked.has(value), () => act.toggleLock(value)),
+      toggle(["seen", "hidden"], `Hide ${name}`, hidden.has(value), () => act.toggleHidden(value)));
   }));
 }
 
-function toggle(text: string, title: string, on: boolean, act: () => void): HTMLButtonElement {
-  const button = make("button", { className: "toggle", textContent: text, title, ariaLabel: title, onclick: act });
+function toggle(icons: [IconName, IconName], title: string, on: boolean, act: () => void): HTMLButtonElement {
+  const button = make("button", { className: "toggle", title, ariaLabel: title, onclick: act }, makeIcon(icons[Number(on)]));
   button.ariaPressed = String(on);
   return button;
 }
@@ -112,11 +127,14 @@ export function showNotice(text: string, answers: [string, () => void][] = []): 
     make("button", { textContent: name, onclick: () => { close(); act(); } })));
 }
 
+/** Whether a form was left by its button Cancel. */
+export const isCancelled = ({ submitter }: SubmitEvent): boolean => (submitter as HTMLButtonElement | null)?.value === "cancel";
+
 /** Ask why, before something is done that needs a reason. */
 export function askReason(act: (reason: string) => void): void {
   const dialog = find<HTMLDialogElement>("reason"), text = find<HTMLInputElement>("reason-text");
   text.value = "";
-  find("reason-form").onsubmit = () => { if (text.value.trim()) act(text.value.trim()); };
+  find("reason-form").onsubmit = (event) => { if (!isCancelled(event) && text.value.trim()) act(text.value.trim()); };
   dialog.showModal();
 }
 
@@ -132,7 +150,8 @@ export function showTab(name: string): void {
 /** Tabs of the panel, and on small screens the buttons that show it and the list. */
 export function bindTabs(): void {
   for (const button of document.querySelectorAll<HTMLButtonElement>("[data-tab]")) button.onclick = () => showTab(button.dataset.tab!);
-  for (const [button, panel] of [["show-images", "images"], ["show-panel", "panel"]]) {
+  for (const [button, panel] of [["show-images", "images"], ["show-panel", "panel"]] as const) {
+    find(button).prepend(makeIcon(panel));
     find(button).onclick = () => { find(button).ariaExpanded = String(find(panel).classList.toggle("open")); };
   }
 }

@@ -3,4 +3,4 @@
 export const PICTURE_PX = 512;
 
 export const pictureUrl = (id: number, level: number, column: number, row: number) =>
-  `/api/items/${id}/picture/${level}/${column}/${row}`;
+  `api/items/${id}/picture/${level}/${column}/${row}`;

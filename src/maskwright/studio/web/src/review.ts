@@ -75,7 +75,7 @@ export class Review {
   private makeThread(first: Comment, number: number): HTMLElement {
     const answers = this.comments.filter(({ thread }) => thread === first.id);
     const lines = [first, ...answers].map((comment) => make("p", {},
-      make("strong", { textContent: comment.author }), ` ${comment.at.slice(0, 16).replace("T", " ")} `, make("span", { textContent: comment.text })));
+      make("strong", { textContent: comment.author }), make("time", { textContent: comment.at.slice(0, 16).replace("T", " ") }), make("span", { textContent: comment.text })));
     const answer = make("input", { type: "text", ariaLabel: `Answer to comment ${number}`, placeholder: "Answer" });
     answer.onkeydown = (event) => {
       if (event.key === "Enter") void this.send(answer.value.trim(), { thread: first.id });

@@ -214,11 +214,11 @@ export class Stage {
   private showTools(actions: Actions): void {
     const key = (id: string) => nameKey(this.keys.keyOf(id));
     showTools(TOOLS.filter(({ name }) => (name !== "proposal" || this.canPropose) && (name !== "object" || this.project.has_sam)), this.settings, key, (tool) => this.chooseTool(tool), [
-      ["Fill unlabelled", `Give all unlabelled pixels the chosen class (${key("fill")})`, actions.fillUnlabelled],
-      ["Undo", key("undo"), actions.undo],
-      ["Redo", key("redo"), actions.redo],
-      ["Close", `End the polygon or the line, take the object (${key("close")})`, actions.close],
-      ["Fit", `Show the whole image (${key("fit")})`, actions.fit],
+      { icon: "fill", text: "Fill unlabelled", title: "Give all unlabelled pixels the chosen class", key: key("fill"), act: actions.fillUnlabelled },
+      { icon: "undo", text: "Undo", title: "Take the last step back", key: key("undo"), act: actions.undo },
+      { icon: "redo", text: "Redo", title: "Do again what was undone", key: key("redo"), act: actions.redo },
+      { icon: "finish", text: "Finish", title: "Close the polygon, end the line, take the object", key: key("close"), act: actions.close },
+      { icon: "fit", text: "Fit", title: "Show the whole image", key: key("fit"), act: actions.fit },
     ]);
   }
 

@@ -24,10 +24,12 @@ export class View {
   left = 0;
   top = 0;
   map: TileMap | null = null;
+  private isFitted = true;
   private item: Item | null = null;
   private shown = new Map<number, Shown>();
   private pictures = new Map<string, HTMLImageElement>();
-  private ahead: HTMLImageElement[] = [];
+  /** Of images that were fetched before they are opened. */
+  private ahead = new Map<string, HTMLImageElement>();
   private asked = false;
   private readonly contexts: CanvasRenderingContext2D[];
 
@@ -48,41 +50,51 @@ export class View {
     this.item = item;
     this.map = map;
     this.shown.clear();
-    this.pictures.clear();
+    this.pictures = this.ahead;
+    this.ahead = new Map();
     this.fit();
   }
 
-  /** Fetch the coarsest level of another picture, so that it is there when it is opened. */
+  /** Fetch what is seen first of another picture, so that it is there when it is opened. */
   prefetch(item: Item): void {
-    this.ahead = [];
-    const level = item.levels - 1, [height, width] = item.size_HW, span = PICTURE_PX << level;
-    for (let row = 0; row * span < height; row++) {
-      for (let column = 0; column * span < width; column++) {
-        this.ahead.push(Object.assign(new Image(), { src: pictureUrl(item.id, level, column, row) }));
+    for (const level of new Set([item.levels - 1, bestLevel(item, this.fitZoom(item) * devicePixelRatio)])) {
+      const [height, width] = item.size_HW, span = PICTURE_PX << level;
+      for (let row = 0; row * span < height; row++) {
+        for (let column = 0; column * span < width; column++) this.fetchPicture(this.ahead, pictureUrl(item.id, level, column, row));
       }
     }
   }
 
+  /** What was in the middle of the stage stays there; an image that was seen whole stays whole. */
   private resize(): void {
-    const [width, height] = this.size;
+    const [width, height] = this.size, ratio = devicePixelRatio;
+    const [x, y] = this.toImage(this.canvases[0].width / ratio / 2, this.canvases[0].height / ratio / 2);
     for (const canvas of this.canvases) {
-      canvas.width = Math.round(width * devicePixelRatio);
-      canvas.height = Math.round(height * devicePixelRatio);
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
     }
-    this.fit();
+    if (this.isFitted) this.fit();
+    else this.center(x, y);
   }
 
   fit(): void {
+    this.isFitted = true;
     if (!this.item) return;
     const [height, width] = this.item.size_HW;
     const [w, h] = this.size;
-    this.zoom = Math.min(w / width, h / height, MOST_ZOOM) || 1;
+    this.zoom = this.fitZoom(this.item);
     this.left = (width - w / this.zoom) / 2;
     this.top = (height - h / this.zoom) / 2;
     this.draw();
   }
 
+  private fitZoom({ size_HW: [height, width] }: Item): number {
+    const [w, h] = this.size;
+    return Math.min(w / width, h / height, MOST_ZOOM) || 1;
+  }
+
   zoomBy(factor: number, x: number, y: number): void {
+    this.isFitted = false;
     const [px, py] = this.toImage(x, y);
     this.zoom = Math.min(MOST_ZOOM, Math.max(LEAST_ZOOM, this.zoom * factor));
     this.left = px - x / this.zoom;
@@ -91,12 +103,14 @@ export class View {
   }
 
   panBy(dx: number, dy: number): void {
+    this.isFitted = false;
     this.left -= dx / this.zoom;
     this.top -= dy / this.zoom;
     this.draw();
   }
 
   center(x: number, y: number): void {
+    this.isFitted = false;
     const [w, h] = this.size;
     this.left = x - w / this.zoom / 2;
     this.top = y - h / this.zoom / 2;
@@ -259,9 +273,8 @@ export class View {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.canvases[0].width, this.canvases[0].height);
     context.imageSmoothingEnabled = scale < 2;
-    const best = Math.min(item.levels - 1, Math.max(0, Math.floor(-Math.log2(scale) + 1e-9)));
     // The coarsest level covers all while the finer tiles are on their way.
-    for (const level of new Set([item.levels - 1, best])) this.drawLevel(context, item, level, scale);
+    for (const level of new Set([item.levels - 1, bestLevel(item, scale)])) this.drawLevel(context, item, level, scale);
   }
 
   private drawLevel(context: CanvasRenderingContext2D, item: Item, level: number, scale: number): void {
@@ -282,16 +295,18 @@ export class View {
 
   private findPicture(item: Item, level: number, column: number, row: number): HTMLImageElement {
     const url = pictureUrl(item.id, level, column, row);
-    let image = this.pictures.get(url);
-    if (!image) {
-      image = new Image();
-      image.onload = () => this.draw();
-      image.src = url;
-      this.pictures.set(url, image);
-    }
+    return this.pictures.get(url) ?? this.fetchPicture(this.pictures, url);
+  }
+
+  private fetchPicture(into: Map<string, HTMLImageElement>, url: string): HTMLImageElement {
+    const image = Object.assign(new Image(), { onload: () => this.draw(), src: url });
+    into.set(url, image);
     return image;
   }
 }
+
+/** The level of a picture that has about as many pixels as the screen. */
+const bestLevel = ({ levels }: Item, scale: number): number => Math.min(levels - 1, Math.max(0, Math.floor(-Math.log2(scale) + 1e-9)));
 
 /** The commonest of four values of a block; of equally common ones a class, then the lower in the list, which lies above. */
 function pickValue(pixels: Uint8Array, x: number, y: number, level: number): number {
