@@ -4,8 +4,8 @@
 
 A headless Chromium opens images of 3840 x 2160 and of 10,000 x 10,000 pixels with labels. The
 other canvas works as CVAT's brush does (`masksHandler.ts`): one disc for each move, all drawn
-again with `xor`. Both run in the same page one after the other, so that the ratio holds on other
-machines. With `--scenes FOLDER` the images are drawn once and kept there.
+again with `xor`. Both run in the same page one after the other, so that the ratio holds on
+other machines. With `--scenes FOLDER` the images are drawn once and kept there.
 """
 
 import argparse
@@ -137,7 +137,10 @@ OPEN = """(async () => {
   CanvasRenderingContext2D.prototype.drawImage = draw;
   return [painted - begun, ready - begun];
 })()"""
-GO = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'PageDown', bubbles: true}))"
+GO = (
+    "document.body.dispatchEvent("
+    "new KeyboardEvent('keydown', {key: 'PageDown', bubbles: true}))"
+)
 JUMP = "[...document.querySelectorAll('#list button')].at(-1).click()"
 
 NEXT = """(async () => {
@@ -223,7 +226,7 @@ def measure(scenes: Path, root: Path) -> dict[str, float]:
 
 
 def measure_opening(browser: Browser, name: str) -> dict[str, float]:
-    """First paint, and until an image can be painted: one fetched ahead, and one that was not."""
+    """Milliseconds to a first paint and until an image can be painted; fetched ahead or not."""
     time.sleep(8)  # the images beside the first one are fetched
     go_paint, go_ready = evaluate(browser, OPEN.replace("ACT", GO))
     time.sleep(8)
@@ -309,7 +312,8 @@ def write_table(rows: dict[str, float]) -> str:
                     "",
                 )
             )
-        figures.append((f"{size}: heap and buffers of the page", f"{rows[f'{name}_mb']:.0f} MB", ""))
+        heap_mb = rows[f"{name}_mb"]
+        figures.append((f"{size}: heap and buffers of the page", f"{heap_mb:.0f} MB", ""))
     lines = ["| " + " | ".join(row) + " |" for row in figures]
     return HEAD + "\n".join(lines) + TAIL
 
