@@ -104,7 +104,7 @@ def test_pixels_of_strokes_and_polygons_are_those_of_numpy_at_any_zoom(browser, 
     with open_project(photos) as project, project.store.read() as connection:
         labels_HW = project.read_map(connection, project.find_item(connection, 1))
     assert (labels_HW == _replay(edits, labels_HW.shape)).all()
-    assert len(np.unique(labels_HW)) == 4
+    assert {1, 2, 255} <= set(np.unique(labels_HW).tolist())
 
 
 def test_hostile_content_is_text_or_is_refused(page, project):

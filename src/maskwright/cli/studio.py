@@ -127,16 +127,13 @@ def studio(
     Class maps are kept in DATA/studio; files of DATA are never changed. Accepted images are a
     dataset in DATA/studio, which `check` and `train` take.
     """
-    from ..core.errors import ConfigError
     from ..studio.project import open_project
     from ..studio.server import serve
 
     _require_pairs(export, out, tag)
     console = Console(as_json=as_json, quiet=quiet)
-    if backup is not None and store is not None:
-        raise ConfigError("--backup copies a file; use `maskwright store backup` for --store")
     if backup is not None:
-        _back_up(data, backup, console, overwrite=overwrite)
+        _back_up(data, backup, console, store=store, overwrite=overwrite)
         return
     with open_project(
         data,
@@ -177,9 +174,14 @@ def _add_user(project: "Project", text: str, console: Console) -> None:
     console.say(f"{name} ({role}) logs in with the password {password}\nIt is not shown again.")
 
 
-def _back_up(data: Path, file: Path, console: Console, *, overwrite: bool) -> None:
+def _back_up(
+    data: Path, file: Path, console: Console, *, store: str | None, overwrite: bool
+) -> None:
+    from ..core.errors import ConfigError
     from ..studio.backup import back_up
 
+    if store is not None:
+        raise ConfigError("--backup copies a file; use `maskwright store backup` for --store")
     num_bytes = back_up(data, file, overwrite=overwrite)
     console.result({"file": str(file), "bytes": num_bytes})
     console.say(f"{file}: {num_bytes:,} bytes; to restore, put it in DATA/studio/studio.sqlite")
