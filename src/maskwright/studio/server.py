@@ -53,12 +53,8 @@ def serve(
     is_public = host not in LOCAL_HOSTS
     with project.store.read() as connection:
         asks_names = has_users(connection)
-    if not asks_names and (is_public or reached.name not in ("", *LOCAL_HOSTS)):
-        cause = f"--host {host}" if is_public else f"--address {address}"
-        raise ConfigError(
-            f"{cause} opens the studio to other machines, where nobody would have to say "
-            f"who he is; leave it out, or add people with --add-user NAME:ROLE"
-        )
+    if not asks_names:
+        _require_own_browsers(host, reached)
     graphs = open_segment_anything(sam) if sam else None
     restore_accepted(project)
     follow_submitted(project)
@@ -70,8 +66,7 @@ def serve(
         own = names if is_public else LOCAL_HOSTS
         guard = Guard(project.store, port, own, is_public, reached)
         news = News()
-        shown = f"[{host}]" if ":" in host else host
-        page = str(reached) if reached.origin else f"http://{shown}:{port}/"
+        page = str(reached) if reached.origin else _name_page(host, port)
         link = page if asks_names else f"{page}?token={guard.token}"
         app = make_app(project, guard, news, hook=hook, model=model, sam=graphs)
         config = uvicorn.Config(
@@ -90,6 +85,24 @@ def serve(
         _run(uvicorn.Server(config), listener, news)
         if hook is not None:
             hook.close()
+
+
+def _require_own_browsers(host: str, reached: PublicAddress) -> None:
+    """Refuse to open a studio without users to other machines."""
+    if host not in LOCAL_HOSTS:
+        cause = f"--host {host}"
+    elif reached.name not in ("", *LOCAL_HOSTS):
+        cause = f"--address {reached}"
+    else:
+        return
+    raise ConfigError(
+        f"{cause} opens the studio to other machines, where nobody would have to say who he "
+        f"is; leave it out, or add people with --add-user NAME:ROLE"
+    )
+
+
+def _name_page(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def _run(server: "uvicorn.Server", listener: socket.socket, news: News) -> None:
