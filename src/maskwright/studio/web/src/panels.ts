@@ -58,7 +58,7 @@ export interface Act { icon: IconName; text: string; title: string; key: string;
 
 export function showTools(tools: readonly Tool[], settings: Settings, keyOf: (tool: ToolName) => string, choose: (tool: ToolName) => void, acts: Act[]): void {
   const button = (icon: IconName, text: string, title: string, key: string, onclick: () => void) => make(
-    "button", { title: `${text} (${key}): ${title}`, ariaLabel: text, onclick }, makeIcon(icon), ...(key.length === 1 ? [make("kbd", { textContent: key })] : []));
+    "button", { title: `${text} (${key}): ${title}`, ariaLabel: `${text} (${key})`, onclick }, makeIcon(icon), ...(key.length === 1 ? [make("kbd", { textContent: key })] : []));
   const buttons = tools.map(({ name, text, title }) => {
     const made = button(name, text, title, keyOf(name), () => choose(name));
     made.dataset.tool = name;
