@@ -57,8 +57,11 @@ export function make<K extends keyof HTMLElementTagNameMap>(
 export interface Act { icon: IconName; text: string; title: string; key: string; act: () => void }
 
 export function showTools(tools: readonly Tool[], settings: Settings, keyOf: (tool: ToolName) => string, choose: (tool: ToolName) => void, acts: Act[]): void {
-  const button = (icon: IconName, text: string, title: string, key: string, onclick: () => void) => make(
-    "button", { title: `${text} (${key}): ${title}`, ariaLabel: `${text} (${key})`, onclick }, makeIcon(icon), ...(key.length === 1 ? [make("kbd", { textContent: key })] : []));
+  const button = (icon: IconName, text: string, title: string, key: string, onclick: () => void) => {
+    const made = make("button", { title: `${text} (${key}): ${title}`, ariaLabel: text, onclick }, makeIcon(icon));
+    if (key.length === 1) made.dataset.key = key;
+    return made;
+  };
   const buttons = tools.map(({ name, text, title }) => {
     const made = button(name, text, title, keyOf(name), () => choose(name));
     made.dataset.tool = name;
