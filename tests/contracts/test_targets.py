@@ -47,12 +47,9 @@ WRONG_IN_LITERT = ("segnet", "segnet_basic")
 
 NOT_IN_CORE_ML = {
     "dinov2": "upsample_bicubic2d",
-    "enet": "new_zeros",  # what an unpooling fills up with
     "eomt": "upsample_bicubic2d",
     "mask2former": "rank <= 5",
     "mask_rcnn": "prod",
-    "segnet": "new_zeros",
-    "segnet_basic": "new_zeros",
 }
 """What litert-torch 0.10 and coremltools 9.0 do not read of the architectures they refuse."""
 

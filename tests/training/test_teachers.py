@@ -92,7 +92,7 @@ def test_the_loss_is_that_of_labels_and_the_divergence_from_the_teacher(teacher,
     own = of_labels(logits, labels).item()
     whole = guided(logits, labels).item()
     assert whole > own
-    plain = recipe_with(teacher, distil__pixels=0.0)
+    plain = recipe_with(teacher, distil__pixels=0.0, distil__classes=0.0)
     _, unguided = Distillation.open(plain, student, "cpu").guide(batch, of_labels)
     assert unguided(logits, labels).item() == pytest.approx(own)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import Console
-from .opening import How, Opening, Providers, RunDevice, RunsOn, Threads
+from .opening import How, Opening, Providers, RunDevice, RunsOn, Threads, choose_how
 from .options import (
     AcceptLicence,
     AllowDownload,
@@ -91,11 +91,9 @@ def evaluate(
     from ..core.results import WriteMode
     from ..evaluation.evaluate import evaluate as score
     from ..evaluation.report.page import add_report, open_report
-    from ..inference.tiling import Tiling
 
-    tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
     detail = parse_detail(full=True, tolerance=tolerance, surface=surface, spacing=spacing)
-    how: How = {"tiling": tiling, "tta": tta, "dropout": dropout}
+    how = choose_how(tile, overlap, max_memory, tta, dropout)
     remote = _find_workers(workers, data, opening, model, how)
     with open_report(out, WriteMode(overwrite=overwrite)) as results:
         predictor = opening.open(model, **how)
@@ -111,9 +109,7 @@ def evaluate(
             progress=console.progress,
         )
         add_report(results, report)
-    print_report(report, out, console, propose_mapping=propose_mapping)
-    if gallery:
-        console.say(f"{out / 'gallery.html'} shows every prediction")
+    print_report(report, out, console, propose_mapping=propose_mapping, has_gallery=gallery)
 
 
 def _open(
@@ -137,12 +133,13 @@ def _find_workers(
     """
     from ..core.errors import ConfigError
     from ..core.storage import find_scheme
+    from ..data.reading.archive import SUFFIXES
     from ..evaluation.remote import Remote
 
     run = find_cluster(workers, opening)
     if run is None:
         return None
-    is_copied = find_scheme(data) is not None or data.lower().endswith((".zip", ".tar", ".gz"))
+    is_copied = find_scheme(data) is not None or data.lower().endswith(SUFFIXES)
     if run.address is not None and is_copied:
         raise ConfigError(
             f"{data}: is copied or unpacked on this machine, where the others of the cluster "

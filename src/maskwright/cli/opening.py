@@ -42,6 +42,20 @@ class How(TypedDict):
     dropout: int
 
 
+def choose_how(
+    tile: str, overlap: int | None, max_memory: str, tta: str | None, dropout: int
+) -> How:
+    """How images are predicted, of the options of a verb.
+
+    Raises:
+        ConfigError: A size or an amount of memory that cannot be read.
+    """
+    from ..inference.tiling import Tiling
+
+    tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
+    return {"tiling": tiling, "tta": tta, "dropout": dropout}
+
+
 class Work(TypedDict):
     """How many images are to come, see `open_ensemble`."""
 

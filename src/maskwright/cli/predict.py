@@ -9,7 +9,7 @@ import typer
 
 from ..pages.text import format_count, format_percent, text_table
 from .console import Console, print_text
-from .opening import How, Opening, Providers, RunDevice, RunsOn, Threads, Work
+from .opening import How, Opening, Providers, RunDevice, RunsOn, Threads, Work, choose_how
 from .options import (
     AcceptLicence,
     AllowDownload,
@@ -145,10 +145,8 @@ def predict(
     on = RunsOn(threads, device, providers)
     opening = Opening(engine, precision, refine, trust, accept_licence=accept_licence, on=on)
     from ..core.results import WriteMode
-    from ..inference.tiling import Tiling
 
-    tiling = Tiling.from_text(tile, overlap=overlap, max_memory=max_memory)
-    how: How = {"tiling": tiling, "tta": tta, "dropout": dropout}
+    how = choose_how(tile, overlap, max_memory, tta, dropout)
     folds = inputs[0] if out_of_fold else None
     predictor = _open(opening, model, how, console, folds, num_images=_count_files(inputs))
     names = _list_kinds(write, mosaic=mosaic)

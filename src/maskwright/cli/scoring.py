@@ -64,7 +64,12 @@ def parse_detail(
 
 
 def print_report(
-    report: "Report", out: Path, console: Console, *, propose_mapping: Path | None = None
+    report: "Report",
+    out: Path,
+    console: Console,
+    *,
+    propose_mapping: Path | None = None,
+    has_gallery: bool = False,
 ) -> None:
     """Print the table of classes and the scores of the set; with `--json` the whole report.
 
@@ -80,4 +85,6 @@ def print_report(
         merges = list_merges(report.confusable)
         console.say(write_proposal(propose_mapping, report.labels, merges))
     console.say(f"{out / 'report.html'} shows it with pictures; the numbers: report.json")
+    if has_gallery:
+        console.say(f"{out / 'gallery.html'} shows every prediction")
     console.result(report.to_json())

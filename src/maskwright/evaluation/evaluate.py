@@ -1,6 +1,6 @@
 """Evaluate a model on a dataset at source resolution, with one image in memory at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from .album import VolumeAlbum
 from .browse import Gallery
 from .counting import Scoring
 from .extremes import Extremes
-from .imagescorer import ImageScorer
+from .imagescorer import ImageScorer, ScoredSample
 from .remote import Remote
 from .seenvalues import SeenValues
 from .slices import Attributes, read_attributes
@@ -62,21 +62,15 @@ def evaluate(
         attributes: CSV with a column `key` and others; each of their values makes a slice.
         gallery_in: A folder, in which a gallery of the predictions is written.
         observe: Gets each sample with what was predicted for it.
-        remote: The workers that run the model and count, in place of this process; not with
-            `gallery_in` or `observe`.
+        remote: Workers that predict and count instead; not with `gallery_in` or `observe`.
         progress: Called for each image.
 
     Raises:
-        DataError: No labels, labels at another place, or other classes than the model has; an
-            image that ends its worker.
+        DataError: No labels or misplaced ones, other classes, an image that ends its worker.
         ConfigError: `group` is not a regular expression, or `remote` cannot be used.
     """
     spec = model.card.input
-    if remote is not None and not (gallery_in is None and observe is None):
-        raise ConfigError("a gallery needs each prediction in this process; leave out workers")
-    require_fit(model.card.labels, dataset)
-    dataset = dataset.with_input(spec)
-    dataset.require_one_place(progress)
+    dataset = _prepare(model, dataset, progress)
     listed, display = _list_attributes(dataset, attributes, group), Display.from_input(spec)
     extremes = Extremes(dataset.spec.palette, display=display)
     files = {key: dataset.image_file(index) for index, key in enumerate(dataset.keys)}
@@ -86,10 +80,9 @@ def evaluate(
     gallery = _open_gallery(gallery_in, dataset, album)
     tally = Tally(dataset.spec, scoring)
     scorer = ImageScorer(model, dataset, scoring, listed)
-    scored = scorer.score_all() if remote is None else remote.score(scorer)
-    for index, (sample, image, counted) in enumerate(
-        progress(scored, total=len(dataset), what="evaluating")
-    ):
+    scored = _score_all(scorer, remote, is_seen=bool(gallery_in or observe))
+    scored = progress(scored, total=len(dataset), what="evaluating")
+    for index, (sample, image, counted) in enumerate(scored):
         name = listed.groups[sample.key]
         tally.add(counted)
         tally.add_maps(image, name)
@@ -107,6 +100,25 @@ def evaluate(
         intensities=values.finish(),
         volumes=album.finish(),
     )
+
+
+def _prepare(model: Predictor, dataset: Dataset, progress: Progress) -> Dataset:
+    """The dataset with the input of the model; see `evaluate` for what is refused."""
+    require_fit(model.card.labels, dataset)
+    dataset = dataset.with_input(model.card.input)
+    dataset.require_one_place(progress)
+    return dataset
+
+
+def _score_all(
+    scorer: ImageScorer, remote: Remote | None, *, is_seen: bool
+) -> Iterator[ScoredSample]:
+    """Each image with its counts, in order; `is_seen`: its prediction is needed here."""
+    if remote is None:
+        return scorer.score_all()
+    if is_seen:
+        raise ConfigError("a gallery needs each prediction in this process; leave out workers")
+    return remote.score(scorer)
 
 
 def _pass_on(

@@ -30,7 +30,7 @@ class DistilOptions(StrictModel):
     teachers: Annotated[tuple[str, ...], BeforeValidator(_list_one)] = ()
     pixels: Weight = 1.0
     temperature: Annotated[float, Field(gt=0)] = 2.0
-    classes: Weight = 0.0
+    classes: Weight = 3.0
     classes_temperature: Annotated[float, Field(gt=0)] = 4.0
     pairs: Weight = 0.0
     unlabelled: str = ""

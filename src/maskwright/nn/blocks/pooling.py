@@ -150,13 +150,13 @@ def max_unpool(x_BChw: Tensor, places: Tensor | MaxPlaces) -> Tensor:
 
 
 def _place_in_corners(x_BChw: Tensor, places: MaxPlaces) -> Tensor:
-    zero = x_BChw.new_zeros(())
-    above, below = _split(x_BChw, places.is_above, zero)
-    a, b = _split(above, places.is_left_above, zero)
-    c, d = _split(below, places.is_left_below, zero)
+    above, below = _split(x_BChw, places.is_above)
+    a, b = _split(above, places.is_left_above)
+    c, d = _split(below, places.is_left_below)
     # (B, C, 4, h, w) -> (B, 4 C, h, w) -> (B, C, 2 h, 2 w)
     return F.pixel_shuffle(torch.stack((a, b, c, d), 2).flatten(1, 2), 2)
 
 
-def _split(x: Tensor, is_first: Tensor, zero: Tensor) -> tuple[Tensor, Tensor]:
+def _split(x: Tensor, is_first: Tensor) -> tuple[Tensor, Tensor]:
+    zero = torch.zeros((), dtype=x.dtype, device=x.device)
     return torch.where(is_first, x, zero), torch.where(is_first, zero, x)
