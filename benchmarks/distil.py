@@ -47,9 +47,9 @@ EfficientNet-lite0 with packaged ImageNet weights, by the plan (crops of 352 x 3
 4); the teacher is FPN on mobilenet_v2, 77.3 % on val after 66 minutes of a core. One core of an
 AMD EPYC; seconds are processor time of the whole command, with plan, validation and export. The
 steps of the second row were chosen for the time of the first; they took a little more. Scores
-of the best weights on val at source resolution, in %: mean over the seeds, in brackets the least
-and the greatest. Fast-SCNN from random weights gained nothing in 200 steps (28.2 alone, 27.8
-with the shares of pixels, one seed): a student gains where it begins to be good.
+of the best weights on val at source resolution, in %: mean over the seeds, in brackets the
+least and the greatest. Fast-SCNN from random weights gained nothing in 200 steps (28.2 alone,
+27.8 with the shares of pixels, one seed): a student gains where it begins to be good.
 
 | learns from | steps | seeds | s | val mIoU | IoU of the classes |
 |---|---:|---:|---:|---|---|
