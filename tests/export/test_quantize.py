@@ -98,7 +98,7 @@ def test_a_graph_of_int8_keeps_the_score_and_tells_its_path(old, tmp_path):
     assert open_model(bundle.root).engine.precision == "int8"
     for qat_s, error, text in (
         (None, BundleError, r"loses at most -100 .* --qat 5m .*--max-drop"),
-        (0.1, ConfigError, r"training: the graph has ConstantOfShape, .* without --qat"),
+        (0.1, ConfigError, r"training: the graph has DepthToSpace, .* without --qat"),
     ):
         with pytest.raises(error, match=text):
             export_model(

@@ -21,7 +21,7 @@ class Actor:
 
     def __init__(self, ray):
         self.ray, self.is_alive = ray, True
-        self.open = SimpleNamespace(remote=lambda _job: self._call(None))
+        self.open = SimpleNamespace(remote=lambda _job, _options: self._call(None))
         self.run = SimpleNamespace(remote=self._call)
 
     def _call(self, shard):
@@ -33,7 +33,7 @@ class Actor:
 
 
 class FakeRay:
-    """Ray as the pool uses it; `answer` gives what a worker says of a shard, None to open."""
+    """Ray as the pool uses it; `answer` gives the failure of a shard, if any, and to open."""
 
     exceptions = SimpleNamespace(RayActorError=ActorDiedError)
 
@@ -69,10 +69,11 @@ class FakeRay:
         actor, shard, _ = call
         assert actor.is_alive
         try:
-            return self.answer(shard)
+            failure = self.answer(shard)
         except ActorDiedError:
             actor.is_alive = False
             raise
+        return shard.index if shard is not None and failure is None else failure
 
 
 def make_shards(num):
@@ -134,7 +135,8 @@ def test_a_node_that_never_comes_back_holds_nobody_up(monkeypatch, tmp_path):
 
 
 def test_an_error_of_a_worker_is_raised_as_it_was(monkeypatch, tmp_path):
-    ray = FakeRay(lambda shard: shard and ("BundleError", "model 7 produced NaN"))
+    failure = cluster._Failure("BundleError", "model 7 produced NaN")
+    ray = FakeRay(lambda shard: shard and failure)
     with pytest.raises(BundleError, match="model 7 produced NaN"):
         run(ray, make_shards(3), monkeypatch, tmp_path)
 

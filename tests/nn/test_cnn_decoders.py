@@ -106,13 +106,13 @@ def test_network_gives_the_numbers_of_its_reference_code(name, encoder, names):
 def test_pspnet_gives_the_numbers_of_the_authors_code():
     ours = fill_by_name(network("pspnet"), PSPNET)
     outputs = {}
-    for name in ("head", "aux_head"):
-        getattr(ours, name).register_forward_hook(lambda m, _, out: outputs.update({m: out}))
+    for head in (ours.head, ours.aux_head):
+        head[-1].register_forward_hook(lambda m, _, out: outputs.update({m: out}))
     ours.train()
     for module in ours.modules():
         module.training = module is ours  # both heads, and no statistics of the batch
     ours(IMAGE)
-    found = {"scores": outputs[ours.head], "aux": outputs[ours.aux_head]}
+    found = {"scores": outputs[ours.head[-1]], "aux": outputs[ours.aux_head[-1]]}
     assert_equals_fixture(found, "pspnet")
 
 

@@ -83,7 +83,8 @@ def test_a_server_that_ends_under_load_loses_no_request(
     for thread in threads:
         thread.join(120)
     assert found == [stripes[..., 0].tobytes()] * num_requests
-    assert client.half == []
+    # a kill may fall between the head of an answer and its body: the client sees that it is short
+    assert number == signal.SIGKILL or client.half == []
     assert client.num_retries
     assert all(status == 503 and later for status, later in client.statuses)
     status = servers[0].process.wait(30)
@@ -148,7 +149,7 @@ def test_clients_that_are_slow_or_go_away_cost_nobody_else(start_server, painted
         connection.close()
     assert server.predict(body).status == 200
     _wait(lambda: opened[0].recv(1) == b"")  # after 8 s
-    status = opened[4].recv(4096)
+    status = opened[4].makefile("rb").read()  # the head and the body may come apart
     assert status.startswith(b"HTTP/1.1 408 ")
     assert json.loads(status.partition(b"\r\n\r\n")[2])["error"].startswith("the body did not")
     _wait(lambda: _read_metric(server, "maskwright_queue_pixels") == 0)

@@ -57,12 +57,14 @@ def test_zones_and_scale_are_those_of_the_source_and_rows_have_the_figures(
     with database.read() as connection:
         rows = {row.source: row.figures for row in list_records(connection)}
     database.close()
-    assert rows["line/far"] == {
-        "road %": 25,
-        "car area mm2": 600,
-        "tree % in right": 50,
-        "car largest region cm2": 6,
-    }
+    assert rows["line/far"] == pytest.approx(
+        {
+            "road %": 25,
+            "car area mm2": 600,
+            "tree % in right": 50,
+            "car largest region cm2": 6,
+        }
+    )
     assert rows["line/near"]["tree % in right"] == 25
 
 

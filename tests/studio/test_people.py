@@ -231,6 +231,7 @@ def test_a_store_of_the_version_before_users_is_opened(photos):
     with sqlite3.connect(photos / "studio/studio.sqlite") as store:
         store.executescript(
             "ALTER TABLE item DROP COLUMN annotator; DROP TABLE user; DROP TABLE session;"
+            "DROP TABLE record;"
             "DROP INDEX ix_item_source_id;"
             + "".join(f"ALTER TABLE item DROP COLUMN {name};" for name in ADDED)
             + "CREATE TABLE session (sha VARCHAR(64) PRIMARY KEY, expires FLOAT NOT NULL);"

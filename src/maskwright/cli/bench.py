@@ -58,7 +58,7 @@ def bench(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how fast each engine runs MODEL, or architectures before training.
+    """Measure how fast each engine runs MODEL, or architectures.
 
     Time and memory of the network alone, as ratio to torch where the weights are there.
     """

@@ -31,7 +31,7 @@ export class Scissors {
     const part = { left, top, width: span(left, width), height: span(top, height) };
     const at: [number, number] = [clip(Math.round(x / scale) - left, part.width), clip(Math.round(y / scale) - top, part.height)];
     this.forget();
-    this.question = { number: ++this.number, item: item.id, level, ...part, at, snap_px: isFirst ? SNAP_PX : 0 };
+    this.question = { number: ++this.number, item: item.id, level, ...part, at, snap_px: isFirst ? SNAP_PX : 0, page: document.baseURI };
     this.start().postMessage(this.question);
   }
 
