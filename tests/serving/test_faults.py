@@ -83,7 +83,7 @@ def test_a_server_that_ends_under_load_loses_no_request(
     for thread in threads:
         thread.join(120)
     assert found == [stripes[..., 0].tobytes()] * num_requests
-    # a kill may fall between the head of an answer and its body: the client sees that it is short
+    # a kill may fall between head and body of an answer: the client sees that it is short
     assert number == signal.SIGKILL or client.half == []
     assert client.num_retries
     assert all(status == 503 and later for status, later in client.statuses)
