@@ -18,6 +18,8 @@ from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from recipes import describe_scores
+
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "distil.jsonl", HERE / "distil.md"
 
@@ -111,16 +113,10 @@ def make_page(rows: Sequence[dict[str, Any]]) -> str:
         runs = [row for row in rows if (row["way"], row["steps"]) == (way.name, way.steps)]
         if not runs:
             continue
-        scores = sorted(100 * row["miou"] for row in runs)
-        span = f" ({scores[0]:.1f} to {scores[-1]:.1f})" if len(scores) > 1 else ""
-        classes = ", ".join(
-            f"{name} {100 * mean(row['iou'][name] for row in runs):.1f}"
-            for name in runs[0]["iou"]
-        )
         lines.append(
             f"| {'labels' if way.classes is None else f'labels and teacher: {way.name}'} "
             f"| {way.steps} | {len(runs)} | {mean(row['seconds'] for row in runs):.0f} "
-            f"| **{mean(scores):.1f}**{span} | {classes} |"
+            f"| {describe_scores(runs)} |"
         )
     return "\n".join(lines) + "\n"
 

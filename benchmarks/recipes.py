@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -115,18 +116,22 @@ def make_page(rows: Sequence[dict[str, Any]]) -> str:
         runs = [row for row in rows if all(row[k] == getattr(trial, k) for k in KEY)]
         if not runs:
             continue
-        scores = sorted(100 * row["miou"] for row in runs)
-        span = f" ({scores[0]:.1f} to {scores[-1]:.1f})" if len(scores) > 1 else ""
-        classes = ", ".join(
-            f"{name} {100 * sum(row['iou'][name] or 0.0 for row in runs) / len(runs):.1f}"
-            for name in runs[0]["iou"]
-        )
         lines.append(
             f"| {trial.data} | {trial.scale:g} | {trial.crop} | {trial.epochs} | "
-            f"{trial.megapixels:.0f} | {len(runs)} | "
-            f"**{sum(scores) / len(scores):.1f}**{span} | {classes} |"
+            f"{trial.megapixels:.0f} | {len(runs)} | {describe_scores(runs)} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def describe_scores(runs: Sequence[dict[str, Any]]) -> str:
+    """Two cells: mIoU of the runs, the mean and its span, and the mean IoU of each class."""
+    scores = sorted(100 * row["miou"] for row in runs)
+    span = f" ({scores[0]:.1f} to {scores[-1]:.1f})" if len(scores) > 1 else ""
+    classes = ", ".join(
+        f"{name} {100 * mean(row['iou'][name] or 0.0 for row in runs):.1f}"
+        for name in runs[0]["iou"]
+    )
+    return f"**{mean(scores):.1f}**{span} | {classes}"
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
 """evaluate by workers: the report of one process, whatever the order of their answers."""
 
-import os
 import pickle
-import signal
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.deadly import open_deadly
 from typer.testing import CliRunner
 
 from maskwright.cli.main import app
@@ -19,9 +17,8 @@ from maskwright.evaluation.evaluate import evaluate
 from maskwright.evaluation.remote import Remote
 from maskwright.evaluation.report.page import write_report
 from maskwright.inference.cluster import RayWorkers
-from maskwright.inference.engine import Engine, EngineOptions
+from maskwright.inference.engine import EngineOptions
 from maskwright.inference.opening import open_ensemble
-from maskwright.inference.predictor import DEFAULTS
 
 NAMES = ("sky", "road", "tree")
 pytestmark = [
@@ -100,33 +97,12 @@ def test_what_needs_one_process_is_refused(bundle, dataset, tmp_path):
             CliRunner().invoke(app, run, catch_exceptions=False)
 
 
-def open_deadly(bundle, after):
-    """A function that opens a model which kills its process once, at the bright image."""
-
-    def open_model(options=DEFAULTS):
-        model = open_ensemble(bundle, options=options)
-        inner = model.engine
-
-        class Deadly(Engine):
-            name = inner.name
-
-            def __call__(self, image_BCHW):
-                if image_BCHW.max() * 255 > 2.5 and not after.exists():
-                    after.touch()
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return inner(image_BCHW)
-
-        return replace(model, engine=Deadly())
-
-    return open_model
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_ray_start")
 def test_a_killed_worker_changes_no_score(bundle, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(remote, "_MOST_IMAGES", 3)
     killed = tmp_path / "killed"
-    workers = Remote(open_deadly(bundle, killed), RayWorkers(num_workers=2))
+    workers = Remote(open_deadly(bundle, after=killed), RayWorkers(num_workers=2))
     model = open_ensemble(bundle)
     report = evaluate(model, dataset, remote=workers)
     assert killed.exists()

@@ -1,8 +1,5 @@
 """predict on a Ray cluster of two workers, from and into a local S3."""
 
-import os
-import signal
-from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,14 +8,13 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 from PIL import Image
+from tests.deadly import open_deadly
 
 from maskwright.core.errors import ConfigError, DataError, OutputError
 from maskwright.core.results import WriteMode, read_manifest
 from maskwright.inference.cluster import RayWorkers
-from maskwright.inference.engine import Engine
 from maskwright.inference.opening import open_ensemble
 from maskwright.inference.predict import predict
-from maskwright.inference.predictor import DEFAULTS
 from maskwright.inference.scatter import predict_in_shards
 
 s3fs = pytest.importorskip("s3fs")
@@ -78,32 +74,6 @@ def photos(tmp_path):
         image[0, 0] = 3 if index == 5 else 0
         Image.fromarray(image.astype(np.uint8)).save(folder / f"{index:02}.png")
     return folder
-
-
-def open_deadly(bundle, *, after):
-    """A function that opens a model which kills its process at the bright image.
-
-    Once, where `after` is a file that is not there yet; each time for None.
-    """
-
-    def open_model(options=DEFAULTS):
-        model = open_ensemble(bundle, options=options)
-        inner = model.engine
-
-        class Deadly(Engine):
-            name = inner.name
-
-            def __call__(self, image_BCHW):
-                is_bright = image_BCHW.max() * 255 > 2.5  # the network sees 0..1
-                if is_bright and (after is None or not after.exists()):
-                    if after is not None:
-                        after.touch()
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return inner(image_BCHW)
-
-        return replace(model, engine=Deadly())
-
-    return open_model
 
 
 def in_folder(folder):

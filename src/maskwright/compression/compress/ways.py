@@ -115,12 +115,12 @@ def list_ways(origin: Origin, folder: Path) -> list[Way]:
     return [*ways[:2], _distil(origin), *ways[2:]]
 
 
-def describe_ways(arch: str = STUDENT_ARCH) -> str:
+def describe_ways() -> str:
     """What is tried where there is time to train."""
     shares = ", ".join(f"{share:.0%}" for share in SHARES)
     return (
-        f"channels removed to {shares} of the multiplications, a student ({arch}) that learns "
-        f"from the network, and int8 that is trained where calibration loses too much"
+        f"channels removed to {shares} of the multiplications, a student ({STUDENT_ARCH}) that "
+        f"learns from the network, and int8 that is trained where calibration loses too much"
     )
 
 
