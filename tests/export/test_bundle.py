@@ -41,7 +41,7 @@ def test_a_bundle_holds_card_weights_graph_and_proof(untrained_bundle, untrained
     assert bundle.files == ("weights.safetensors", "model.onnx", "parity.npz")
     (graph,) = bundle.graphs
     assert (graph.file, graph.engine, graph.precision) == ("model.onnx", "onnxruntime", "fp32")
-    assert graph.outputs == ("logits",)
+    assert graph.outputs == ("logits", "features")
     assert graph.parity.num_images == 2
     assert graph.parity.largest_logit_difference < 1e-4
     assert graph.parity.equal_pixel_share > 0.999

@@ -63,20 +63,21 @@ def test_holm_by_hand():
     assert adjust_by_holm({"a": 0.7, "b": 0.9}) == {"a": 1.0, "b": 1.0}
 
 
-def make_set(length, seed, *, rho=0.9, shift=0.0, road=0.3):
+def make_set(length, seed, *, rho=0.9, shift=0.0, road=0.3, model="m", feature=None):
     light = make_stream(rho, length, seed)
     shares = np.clip(road + 0.05 * make_stream(rho, length, seed + 1000), 0.01, 0.9)
     rows = [
         Observation(
             key=str(k),
-            model="m",
+            model=model,
             source="cam",
             families={
                 "image": {"mean 0": 0.5 + 0.1 * (light[k] + shift)},
                 "classes": {"road": shares[k], "sky": 1 - shares[k]},
                 "confidence": {"mean": 0.9},
                 "shapes": {"border": 0.1},
-            },
+            }
+            | ({} if feature is None else {"encoder": {"feature 1": feature + light[k] / 9}}),
         )
         for k in range(length)
     ]
@@ -95,6 +96,19 @@ def test_a_darker_stream_is_told_from_one_with_more_road_and_by_how_much():
     road = compare_observations(reference, make_set(600, 2, road=0.5))
     assert road.changed == ("classes",)
     assert dark.group_size >= 20
+
+
+def test_features_of_the_encoder_tell_what_no_other_number_shows():
+    found = compare_observations(make_set(2000, 0, feature=0.0), make_set(600, 1, feature=2.0))
+    assert (found.changed, found.left_out) == (("encoder",), ())
+    assert [e.name for e in found.families["encoder"].effects] == ["feature 1"]
+
+
+@pytest.mark.parametrize("other", [{"feature": 2.0, "model": "n"}, {}])
+def test_features_of_another_encoder_or_of_one_set_are_not_compared(other):
+    found = compare_observations(make_set(2000, 0, feature=0.0), make_set(600, 1, **other))
+    assert (found.changed, found.left_out) == ((), ("encoder",))
+    assert set(found.families) == set(FAMILIES)
 
 
 def test_a_stream_that_did_not_change_is_seldom_called_changed():

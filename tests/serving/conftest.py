@@ -109,7 +109,10 @@ def painted(painted_bundle, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small(painted_card, tmp_path_factory):
-    """A Bundle of two 3 x 3 convolutions with random weights, whose labels are no stripes."""
+    """A Bundle of two 3 x 3 convolutions with random weights, whose labels are no stripes.
+
+    Its graph gives the means of the first one's features too.
+    """
     folder = tmp_path_factory.mktemp("small")
     graph = folder / "small.onnx"
     graph.write_bytes(_convolve(np.random.default_rng(5)))
@@ -118,7 +121,7 @@ def small(painted_card, tmp_path_factory):
         folder / "bundle",
         painted_card(),
         {GRAPH: graph},
-        graphs=[Graph(file=GRAPH, engine="onnxruntime")],
+        graphs=[Graph(file=GRAPH, engine="onnxruntime", outputs=("logits", "features"))],
     )
 
 
@@ -130,12 +133,20 @@ def _convolve(rng):
     convs = [("image", "w1", "h1"), ("r1", "w2", "logits")]
     nodes = [helper.make_node("Conv", [x, w], [y], pads=[1] * 4) for x, w, y in convs]
     nodes.insert(1, helper.make_node("Relu", ["h1"], ["r1"]))
+    nodes.append(helper.make_node("ReduceMean", ["r1", "axes"], ["features"], keepdims=0))
+    weights["axes"] = np.array([2, 3])
     graph = helper.make_graph(
         nodes,
         "small",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["B", 3, "H", "W"])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", 4, "H", "W"])],
-        [numpy_helper.from_array(w.astype(np.float32), name) for name, w in weights.items()],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", 4, "H", "W"]),
+            helper.make_tensor_value_info("features", TensorProto.FLOAT, ["B", 8]),
+        ],
+        [
+            numpy_helper.from_array(w.astype(np.int64 if w.ndim == 1 else np.float32), name)
+            for name, w in weights.items()
+        ],
     )
     opset = [helper.make_opsetid("", 18)]
     return helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()

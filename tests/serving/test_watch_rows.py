@@ -90,6 +90,7 @@ def test_a_row_has_the_numbers_of_predict_whatever_the_answer_shows(watched, sma
     prediction = model.predict(image_HWC)
     item = PredictedImage(key="a", image_HWC=image_HWC, prediction=prediction)
     expected = observe(item, model.card.input).families
+    assert list(expected["encoder"]) == [f"feature {n}" for n in range(1, 9)]
     levels = {"red": 32, "green": 32, "blue": 32}
     for row in rows:
         assert (row.model, row.version, row.source) == ("small", "1", "camera 7")

@@ -95,6 +95,8 @@ def _describe(found: "Drift") -> Iterator[str]:
                 f"{effect.after - effect.before:+.3g} ({low:+.3g} to {high:+.3g}), "
                 f"{effect.size:+.1f} standard deviations of the reference"
             )
+    for name in found.left_out:
+        yield f"not compared: {TITLES[name]}, which one set lacks or another model made"
     if len(found.models) > 1:
         yield f"the sets are of {len(found.models)} models: {', '.join(found.models)}"
     if found.learning:

@@ -21,7 +21,7 @@ class Decision:
     the logarithms of its marginals as logits. `refined_HW` are the pixels whose class a refiner
     of class maps has changed, None where there is none; their labels are not those of the
     largest logit. `reported` are the indices of the classes of the verdict, None where the
-    model has no rule for verdicts.
+    model has no rule for verdicts. `features_D` are those of `core.logits.Logits`.
     """
 
     labels_HW: LabelMap
@@ -31,6 +31,7 @@ class Decision:
     logits: Logits
     refined_HW: NDArray[np.bool_] | None = None
     reported: tuple[int, ...] | None = None
+    features_D: NDArray[np.float32] | None = None
 
     def leave_out(self, valid_HW: ValidMap) -> Self:
         """The decision without the pixels that hold no data: IGNORE, with confidence 0."""

@@ -7,7 +7,7 @@ from .errors import BundleError
 
 LOGITS = "logits"
 FEATURES = "features"
-"""The encoder's last features, averaged over the image: (B, D) float32."""
+"""Means of the last features of the encoder over the image, at most 64: (B, D) float32."""
 
 LABELS = "labels"
 """The class of each pixel, of a graph that decides by itself: (B, H, W) uint8."""

@@ -106,13 +106,15 @@ class Logits:
     """The logits of an image or of some of its rows, at the resolution of the network.
 
     `values_Khw` are float32 and cover the image of `size_HW`, and may reach beyond it below and
-    at the right; `rows` and `columns` say where its pixels lie on them.
+    at the right; `rows` and `columns` say where its pixels lie on them. `features_D` are the
+    means of the encoder's features on the whole image, None where the engine gives none.
     """
 
     values_Khw: NDArray[np.float32]
     size_HW: tuple[int, int]
     rows: Axis
     columns: Axis
+    features_D: NDArray[np.float32] | None = None
 
     @classmethod
     def of_image(
@@ -120,12 +122,14 @@ class Logits:
         values_Khw: NDArray[np.float32],
         size_HW: tuple[int, int],
         extent_hw: tuple[float, float] | None = None,
+        *,
+        features_D: NDArray[np.float32] | None = None,
     ) -> Self:
         """The logits of a whole image, which covers `extent_hw` logit pixels; all for None."""
         extent_hw = extent_hw or (values_Khw.shape[1], values_Khw.shape[2])
         sides = zip(extent_hw, size_HW, strict=True)
         rows, columns = (Axis(e / n if n else 1.0) for e, n in sides)
-        return cls(values_Khw, size_HW, rows, columns)
+        return cls(values_Khw, size_HW, rows, columns, features_D)
 
     @property
     def is_full_size(self) -> bool:

@@ -71,11 +71,14 @@ def find_stored_type(spec: InputSpec) -> str:
 
 
 def add_parts(graph: Path, card: ModelCard, parts: Sequence[str], out: Path) -> None:
-    """Write the graph of logits at `graph` with `parts` inside to `out`."""
+    """Write the graph of logits at `graph` with `parts` inside to `out`, without features."""
     import onnx
     from onnx import helper
+    from onnxscript import optimizer
 
     model = onnx.load(graph)
+    del model.graph.output[1:]
+    optimizer.remove_unused_nodes(model)
     chain = NodeChain.around(model)
     given, logits = model.graph.input[0], model.graph.output[0]
     image = given.name

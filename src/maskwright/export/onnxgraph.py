@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from ..core.card import ModelCard
 from ..core.errors import ConfigError, first_line
-from ..core.graph import LOGITS
+from ..core.graph import FEATURES, LOGITS
+from ..nn.encoder_means import give_means
 from .traced import (
     find_graph,
     find_tensors,
@@ -52,15 +53,23 @@ def write_at_precision(
     *,
     size_HW: tuple[int, int] | None = None,  # noqa: ARG001
 ) -> tuple[str, ...]:
-    """The contract of `export.target.Target`; the graph maps `image` to `logits`."""
-    return write_onnx(HalfPrecision(network) if precision == "fp16" else network, card, path)
+    """The contract of `export.target.Target`; see `write_onnx`.
+
+    For int8 this is the float graph that is to be quantised. It gives no features: those of
+    int8 differ from the baseline of the network, and a watch would take that for a change.
+    """
+    whole = HalfPrecision(network) if precision == "fp16" else network
+    return write_onnx(whole, card, path, with_features=precision != "int8")
 
 
-def write_onnx(network: nn.Module, card: ModelCard, path: Path) -> tuple[str, ...]:
+def write_onnx(
+    network: nn.Module, card: ModelCard, path: Path, *, with_features: bool = True
+) -> tuple[str, ...]:
     """Write the graph that maps `image` to `logits`, in one file; returns its outputs.
 
-    A node that gives the output of a layer has the path of the layer as its name,
-    `encoder.layer1.0.conv1`.
+    With features, the graph of a network with an encoder also gives the means of
+    `nn.encoder_means`. A node that gives the output of a layer has the path of the layer as its
+    name, `encoder.layer1.0.conv1`.
 
     Raises:
         ConfigError: The network cannot be written as ONNX.
@@ -74,10 +83,12 @@ def write_onnx(network: nn.Module, card: ModelCard, path: Path) -> tuple[str, ..
         if name is not None:
             keep_graph(name, graph)
     put_weights_in(graph, tensors)
+    if not with_features:
+        del graph.graph.outputs[1:]
     _fold(graph)
     _forget_the_machine(graph)
     torch.onnx.ONNXProgram(graph, None).save(path)
-    return (LOGITS,)
+    return tuple(str(output.name) for output in graph.graph.outputs)
 
 
 def _trace(network: nn.Module, card: ModelCard) -> Any:
@@ -86,14 +97,14 @@ def _trace(network: nn.Module, card: ModelCard) -> Any:
 
     image_BCHW = torch.zeros(2, card.input.channels, *TRACED_HW)
     batch, height, width = (torch.export.Dim(n) for n in ("batch", "height", "width"))
-    with silence_exporter(), torch.inference_mode():
+    with silence_exporter(), torch.inference_mode(), give_means(network):
         try:
             program = torch.onnx.export(
                 network,
                 (image_BCHW,),
                 dynamic_shapes=({0: batch, 2: height, 3: width},),
                 input_names=[IMAGE],
-                output_names=[LOGITS],
+                output_names=[LOGITS, FEATURES],
                 dynamo=True,
                 optimize=False,
                 verbose=False,

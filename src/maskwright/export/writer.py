@@ -7,11 +7,13 @@ from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Self
 
+import numpy as np
+
 from ..core import parts
 from ..core.bundle import Bundle
 from ..core.card import ModelCard
 from ..core.errors import BundleError, ConfigError
-from ..core.graph import LABELS, Graph, Parity, Quality
+from ..core.graph import FEATURES, LABELS, Graph, Parity, Quality, Tolerance
 from ..core.image import Image
 from ..core.inputspec import InputSpec
 from ..core.progress import Progress
@@ -208,7 +210,7 @@ class GraphWriter:
         with TemporaryDirectory() as name:
             folder = Path(name)
             outputs = self.target.write(
-                trial.network.network, trial.card, folder / "float.onnx", "fp32"
+                trial.network.network, trial.card, folder / "float.onnx", "int8"
             )
             graph = FloatGraph.prepare(folder / "float.onnx", folder / "prepared.onnx")
             found = search.search(graph, trial.calibrate(), folder / path.name)
@@ -248,6 +250,7 @@ class GraphWriter:
             )
         except BundleError as error:
             raise BundleError(f"{error}{self._name_layer(trial, path)}") from error
+        _require_features(trial, engine, outputs, tolerance)
         for mode in (FP32, *part.CASTS):
             if precision != mode and precision in (FP32, *part.CASTS):
                 _log_mode(trial, part, path, mode)
@@ -297,6 +300,37 @@ class GraphWriter:
         for name, text in scripts.items():
             (self.folder / name).write_text(text, encoding="utf-8")
         return tuple(scripts)
+
+
+def _require_features(
+    trial: Trial, engine: Engine, outputs: tuple[str, ...], tolerance: Tolerance
+) -> None:
+    """Refuse a graph whose features are not those of the network, on the first image.
+
+    Raises:
+        BundleError: They differ by more than logits may.
+    """
+    inputs_CHW = trial.find_inputs()[:1]
+    if FEATURES not in outputs or not inputs_CHW:
+        return
+    x_BCHW = np.ascontiguousarray(inputs_CHW[0][None])
+    of_network, of_graph = (each.run(x_BCHW).features_BD for each in (trial.network, engine))
+    if of_network is None or of_graph is None or of_network.shape != of_graph.shape:
+        raise BundleError(
+            f"the exported graph gives other features than the network: {_shape(of_graph)}, "
+            f"expected {_shape(of_network)}; nothing was written, use the run itself"
+        )
+    difference = float(np.abs(of_graph - of_network).max())
+    allowed = tolerance.logit_ratio * max(1.0, float(np.abs(of_network).max()))
+    if not difference <= allowed:
+        raise BundleError(
+            f"the features of the exported graph differ from those of the network by up to "
+            f"{difference:.3g} (allowed {allowed:.3g}); nothing was written, use the run itself"
+        )
+
+
+def _shape(features_BD: Planes | None) -> str:
+    return "none" if features_BD is None else str(features_BD.shape)
 
 
 def _log_mode(trial: Trial, part: EnginePart, path: Path, precision: str) -> None:

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,13 @@ def read_limits(shape: Sequence[object]) -> tuple[int, tuple[int, int] | None]:
     return batch if isinstance(batch, int) else MAX_BATCH, sizes
 
 
+class EngineOutput(NamedTuple):
+    """logits_BKhw, and means_BD of the features of the encoder where the engine gives them."""
+
+    logits_BKhw: NDArray[np.float32]
+    features_BD: NDArray[np.float32] | None = None
+
+
 class Engine(Protocol):
     """Runs a network: image_BCHW in, logits_BKhw out; the same input gives the same logits."""
 
@@ -97,6 +104,10 @@ class Engine(Protocol):
             MemoryError: The input is too large for this machine.
         """
         ...
+
+    def run(self, image_BCHW: NDArray[np.float32]) -> EngineOutput:
+        """The logits of a call, and the means of the encoder's features beside them."""
+        return EngineOutput(self(image_BCHW))
 
     def make_stochastic(self, _seed: int) -> "Engine | None":
         """An engine whose dropout draws from the seed at each call; None without dropout."""

@@ -20,7 +20,7 @@ from ..core.image import Image
 from ..core.inputspec import InputSpec
 from ..core.labels import IGNORE, LabelMap
 from ..core.logits import Axis, Logits, Neighbours
-from ..core.observation import NUM_LEVELS, Levels, Observation
+from ..core.observation import ENCODER, NUM_LEVELS, Levels, Observation
 from .outputs import PredictedImage
 
 SIDE_PX, MAP_SIDE_PX, CONFIDENCE_SIDE_PX = 256, 96, 48
@@ -45,6 +45,7 @@ def observe(item: PredictedImage, spec: InputSpec) -> Observation:
             prediction.confidence_HW[choose_pixels(prediction.labels_HW.shape)],
             spec,
             prediction.labels.names,
+            features_D=prediction.features_D,
         ),
     )
 
@@ -55,11 +56,14 @@ def measure_families(
     confidence_hw: NDArray[np.float32],
     spec: InputSpec,
     names: tuple[str, ...],
+    *,
+    features_D: NDArray[np.float32] | None = None,
 ) -> dict[str, Mapping[str, float]]:
     """The numbers of an Observation, by family.
 
     `image_HWC` has the channels of the model, `confidence_hw` is that of the pixels of
-    `choose_pixels`, and `names` are the classes.
+    `choose_pixels`, and `names` are the classes. `features_D` are the means of the encoder's
+    features; without them there is no such family.
     """
     labels_hw = _reduce(labels_HW, MAP_SIDE_PX, cv2.INTER_NEAREST)
     counts_C = _count_levels(labels_hw)[: len(names)]
@@ -68,12 +72,15 @@ def measure_families(
         valid_hw = (labels_hw != IGNORE).view(np.uint8)
         confidence_hw = confidence_hw[labels_HW[choose_pixels(labels_HW.shape)] != IGNORE]
     image_hwC = _reduce(image_HWC, SIDE_PX, cv2.INTER_AREA)
-    return {
+    families: dict[str, Mapping[str, float]] = {
         "image": _measure_image(image_hwC, valid_hw, spec),
         "classes": _measure_classes(counts_C, names),
         "confidence": _summarize(confidence_hw.ravel()),
         "shapes": _measure_shapes(labels_hw, counts_C, names),
     }
+    if features_D is not None:
+        families[ENCODER] = _list_features(features_D)
+    return families
 
 
 def choose_pixels(size_HW: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -290,6 +297,11 @@ def _measure_classes(counts_C: NDArray[np.float32], names: tuple[str, ...]) -> d
     """The share of each class of the pixels that hold data."""
     shares_C = counts_C / max(1.0, float(counts_C.sum()))
     return dict(zip(names, shares_C.tolist(), strict=True))
+
+
+def _list_features(features_D: NDArray[np.float32]) -> dict[str, float]:
+    """The means of the encoder's features with six digits, which is what float32 has."""
+    return {f"feature {n}": float(f"{v:.6g}") for n, v in enumerate(features_D.tolist(), 1)}
 
 
 def _summarize(values_N: NDArray[np.float32]) -> dict[str, float]:

@@ -29,7 +29,8 @@ class Prediction:
     rule for verdicts, `display` is how the image is shown. `decision` has the shares of all
     classes, and is None where they were not asked for. `entropy_HW` and
     `mutual_information_HW`, float32 in [0, 1], are None where they were not asked for; the
-    second also without an ensemble. A notebook shows the overlay.
+    second also without an ensemble. `features_D` are the means of the encoder's features, None
+    where the engine gives none. A notebook shows the overlay.
 
     Raises DataError where the two maps differ in size.
     """
@@ -44,6 +45,7 @@ class Prediction:
     mutual_information_HW: NDArray[np.float32] | None = None
     display: Display = field(default_factory=Display)
     decision: Decision | None = None
+    features_D: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.labels_HW.shape != self.confidence_HW.shape:

@@ -239,7 +239,7 @@ class Predictor:
             decision = apply_rule(decision, self.card.decide, self.card.labels)
             if valid_HW is not None:
                 decision = decision.leave_out(valid_HW)
-        return decision
+        return replace(decision, features_D=logits.features_D)
 
     def _require_finite(self, values: NDArray[np.float32], where: str) -> None:
         if not np.isfinite(values).all():
@@ -260,6 +260,7 @@ class Predictor:
             labels=self.card.labels,
             image_HWC=self.card.input.select_slice(image_HWC),
             display=Display.from_input(self.card.input),
+            features_D=decision.features_D,
         )
 
     def _batches(self, images: Iterable[Image]) -> Iterator[tuple[int, Sequence[Image]]]:

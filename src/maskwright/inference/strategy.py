@@ -83,13 +83,16 @@ def prepare_input(
 
 def run_inputs(engine: Engine, card: ModelCard, inputs: Sequence[NetworkInput]) -> list[Logits]:
     """The logits of inputs of equal shape, whose images may differ in size."""
-    logits_BKhw = engine(_stack([entry.x_CHW for entry in inputs]))
+    logits_BKhw, features_BD = engine.run(_stack([entry.x_CHW for entry in inputs]))
     stride, found = card.logits.stride, []
-    for entry, logits_Khw in zip(inputs, logits_BKhw, strict=True):
+    means = [None] * len(inputs) if features_BD is None else features_BD
+    for entry, logits_Khw, features_D in zip(inputs, logits_BKhw, means, strict=True):
         height, width = entry.filled_HW
         shown_Khw = logits_Khw[:, :height, :width] if stride == 1 else logits_Khw
         extent_hw = height / stride, width / stride
-        found.append(Logits.of_image(shown_Khw, entry.size_HW, extent_hw))
+        found.append(
+            Logits.of_image(shown_Khw, entry.size_HW, extent_hw, features_D=features_D)
+        )
     return found
 
 

@@ -80,19 +80,21 @@ class TiledImage:
         )
 
     def run(self, engine: Engine, card: ModelCard) -> Logits:
-        """The logits of the whole image."""
+        """The logits of the whole image; its features are the means of those of its tiles."""
         stride, axes = card.logits.stride, (self.plan.rows, self.plan.columns)
         height, width = (
             axis.divide(stride, num)[-1].stop
             for axis, num in zip(axes, self.size_HW, strict=True)
         )
         values_Khw = np.empty((len(card.labels), height, width), np.float32)
-        for part, _ in self.run_blocks(engine, card):
+        collecting = _CollectingEngine(engine)
+        for part, _ in self.run_blocks(collecting, card):
             top, left = part.rows.origin, part.columns.origin
             _, h, w = part.values_Khw.shape
             values_Khw[:, top : top + h, left : left + w] = part.values_Khw
         extent_hw = axes[0].size / stride, axes[1].size / stride
-        return Logits.of_image(values_Khw, self.size_HW, extent_hw)
+        features_D = collecting.average()
+        return Logits.of_image(values_Khw, self.size_HW, extent_hw, features_D=features_D)
 
     def run_blocks(
         self, engine: Engine, card: ModelCard, carry: Carry | None = None
@@ -205,6 +207,28 @@ class TiledImage:
         if below or right:
             x_CHW = np.pad(x_CHW, ((0, 0), (0, below), (0, right)), mode="edge")
         return x_CHW
+
+
+class _CollectingEngine(Engine):
+    """Runs another engine, and keeps the features of every tile."""
+
+    def __init__(self, inner: Engine) -> None:
+        self.name = inner.name
+        self._inner = inner
+        self._features: list[NDArray[np.float32]] = []
+
+    def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The contract of Engine."""
+        logits_BKhw, features_BD = self._inner.run(image_BCHW)
+        if features_BD is not None:
+            self._features.extend(features_BD)
+        return logits_BKhw
+
+    def average(self) -> NDArray[np.float32] | None:
+        """The mean of all tiles, (D,); None where there are no features."""
+        if not self._features:
+            return None
+        return np.asarray(np.mean(self._features, axis=0, dtype=np.float32))
 
 
 def _start_carry(before: Carry, rows: Sequence[Part]) -> Carry:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from ..core.observation import FAMILIES
+from ..core.observation import ENCODER, FAMILIES
 from ..core.versioned import Document, Schema
 from .groups import (
     MIN_GROUPS,
@@ -61,7 +61,8 @@ class Drift:
     """The comparison of two sets of observations.
 
     `group_size` images make a group. With too few groups of the reference it is `learning`:
-    p-values are given, and nothing is called a change.
+    p-values are given, and nothing is called a change. `left_out` are families that the sets do
+    not share.
     """
 
     num_images: tuple[int, int]
@@ -69,6 +70,7 @@ class Drift:
     group_size: int
     families: Mapping[str, FamilyDrift]
     models: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def learning(self) -> bool:
@@ -93,6 +95,7 @@ class Drift:
                 "models": list(self.models),
                 "learning": self.learning,
                 "changed": list(self.changed),
+                "left_out": list(self.left_out),
                 "families": {
                     name: {
                         "distance": one.distance,
@@ -120,6 +123,8 @@ def compare_observations(
 ) -> Drift:
     """Compare two sets of observations.
 
+    Features of the encoder are left out where one set has none, or another model.
+
     Args:
         reference: Images as they were.
         current: Images to judge.
@@ -130,6 +135,11 @@ def compare_observations(
     Raises:
         DataError: The sets hold other numbers, or too few images.
     """
+    left_out = () if _share_encoder(reference, current) else (ENCODER,)
+    reference, current = (
+        each.select(name for name in each.names if name not in left_out)
+        for each in (reference, current)
+    )
     _require_equal_names(reference, current)
     size = 1 if independent else max(map(choose_group_size, (reference, current)))
     values = {
@@ -162,6 +172,16 @@ def compare_observations(
         group_size=size,
         families=families,
         models=tuple(dict.fromkeys((*reference.models, *current.models))),
+        left_out=left_out,
+    )
+
+
+def _share_encoder(reference: Observed, current: Observed) -> bool:
+    """Whether both sets have features of one encoder, or neither has any."""
+    has_any = ENCODER in reference.names or ENCODER in current.names
+    is_same = {*reference.models} == {*current.models}
+    return not has_any or (
+        is_same and reference.names.get(ENCODER) == current.names.get(ENCODER)
     )
 
 

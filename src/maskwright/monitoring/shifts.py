@@ -133,10 +133,11 @@ def to_differences(
     families = set(families)
     plain = observed["", 0]
     for family in families:
-        if plain.names[family] != log.names[family]:
+        found = plain.names.get(family, ("none",))
+        if found != log.names[family]:
             raise DataError(
                 f"the images have other numbers of {family} than the log "
-                f"({', '.join(plain.names[family][:3])}, ...; in the log "
+                f"({', '.join(found[:3])}, ...; in the log "
                 f"{', '.join(log.names[family][:3])}, ...); take the model of the log and "
                 f"images like its own"
             )

@@ -32,6 +32,7 @@ class Baseline:
             decision.confidence_HW[choose_pixels(labels_HW.shape)],
             self._card.input,
             self._card.labels.names,
+            features_D=decision.features_D,
         )
         source = sample.group if self._has_groups else ""
         row = Observation(

@@ -9,9 +9,11 @@ TensorRT through ONNX Runtime, on the images that the Bundle keeps.
 from collections.abc import Mapping
 from pathlib import Path
 
+from torch import nn
+
 from ...core.card import ModelCard
 from ...core.graph import LOGITS, Tolerance
-from ..onnxgraph import IMAGE, write_at_precision
+from ..onnxgraph import IMAGE, HalfPrecision, write_onnx
 from ..triton import Tensor, write_config
 
 FILE = "tensorrt.onnx"
@@ -71,7 +73,17 @@ parity.require_agreement(
 '''
 
 
-write = write_at_precision
+def write(
+    network: nn.Module,
+    card: ModelCard,
+    path: Path,
+    precision: str,
+    *,
+    size_HW: tuple[int, int] | None = None,  # noqa: ARG001
+) -> tuple[str, ...]:
+    """The contract of `export.target.Target`; logits alone, as the file for Triton says."""
+    whole = HalfPrecision(network) if precision == "fp16" else network
+    return write_onnx(whole, card, path, with_features=False)
 
 
 def list_scripts(file: str, card: ModelCard, precision: str) -> Mapping[str, str]:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from ...core.card import ModelCard
 from ...core.errors import BundleError, ConfigError, first_line
+from ...core.graph import FEATURES
 from ...core.logits import LogitsGrid
 from .. import onnxfile
-from ..engine import FP32, MAX_BATCH, Engine, EngineOptions, read_limits
+from ..engine import FP32, MAX_BATCH, Engine, EngineOptions, EngineOutput, read_limits
 
 PRIORITY = 20
 FILES = "*.onnx"
@@ -36,6 +37,8 @@ class _LastInput:
 class OnnxEngine(Engine):
     """Runs a session whose graph has one input, and logits as its first output.
 
+    `num_features` are those of its second output, 0 where it has none.
+
     The memory of a run is kept for the next input of as many pixels, and given back after one
     of another size, or a large one. Without it, an input of 1024 x 1024 px and more takes 1.5
     to 2 times as long: the system clears every page that it gives.
@@ -52,22 +55,30 @@ class OnnxEngine(Engine):
     is_compact: bool = False
     max_batch: int = MAX_BATCH
     size_HW: tuple[int, int] | None = None
+    num_features: int = 0
     last: _LastInput = field(default_factory=_LastInput, compare=False, repr=False)
     name = "onnxruntime"
 
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The contract of Engine; the graph writes into the array that is returned."""
+        """The contract of Engine."""
+        return self.run(image_BCHW).logits_BKhw
+
+    def run(self, image_BCHW: NDArray[np.float32]) -> EngineOutput:
+        """The contract of Engine; the graph writes into the arrays that are returned."""
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
         batch, _, height, width = image_BCHW.shape
         size_hw = self.grid.size((height, width))
-        logits_BKhw = np.empty((batch, self.num_classes, *size_hw), np.float32)
+        given = {self.output_name: np.empty((batch, self.num_classes, *size_hw), np.float32)}
+        if self.num_features:
+            given[FEATURES] = np.empty((batch, self.num_features), np.float32)
         binding = self.session.io_binding()
         try:
             binding.bind_cpu_input(self.input_name, np.ascontiguousarray(image_BCHW))
-            output = onnxruntime.OrtValue.ortvalue_from_numpy(logits_BKhw)
-            binding.bind_ortvalue_output(self.output_name, output)
+            for name, array in given.items():
+                output = onnxruntime.OrtValue.ortvalue_from_numpy(array)
+                binding.bind_ortvalue_output(name, output)
             self.session.run_with_iobinding(binding, self._choose_memory(image_BCHW))
         except list_errors(errors) as error:
             if any(text in str(error) for text in _NO_MEMORY):
@@ -77,7 +88,7 @@ class OnnxEngine(Engine):
                 f"or returns no float32 logits at {self.grid}: "
                 f"{first_line(error)}; export the model again"
             ) from error
-        return logits_BKhw
+        return EngineOutput(*given.values())
 
     def _choose_memory(self, image_BCHW: NDArray[np.float32]) -> Any:
         """Options of a run: whether its memory is given back after it."""
@@ -122,15 +133,15 @@ def list_external_files(file: Path) -> tuple[str, ...]:
 def build(file: Path, card: ModelCard, options: EngineOptions) -> OnnxEngine:
     """The contract of `inference.engine.EnginePart`."""
     session = _session(file, options)
-    inputs, outputs = session.get_inputs(), session.get_outputs()[:1]
-    shapes = [i.shape for i in inputs], [o.shape for o in outputs]
+    inputs, (logits, *others) = session.get_inputs(), session.get_outputs()
+    shapes = [i.shape for i in inputs], [logits.shape]
     channels, classes = card.input.channels, len(card.labels)
     if [[s[1:2] for s in side] for side in shapes] != [[[channels]], [[classes]]]:
         raise BundleError(
             f"{file}: the graph maps {shapes[0]} to {shapes[1]}, its card says "
             f"{channels} channels to {classes} classes; export the model again"
         )
-    names = inputs[0].name, outputs[0].name
+    names = inputs[0].name, logits.name
     precision = options.precision or FP32
     max_batch, size_HW = read_limits(inputs[0].shape)
     return OnnxEngine(
@@ -143,6 +154,7 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OnnxEngine:
         precision,
         max_batch=max_batch,
         size_HW=size_HW,
+        num_features=next((o.shape[1] for o in others if o.name == FEATURES), 0),
     )
 
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from ...core.card import ModelCard
 from ...core.errors import BundleError, ConfigError, MissingDependencyError, shorten
+from ...core.graph import FEATURES
 from ...core.logits import LogitsGrid
 from .. import onnxfile
-from ..engine import FP32, MAX_BATCH, Engine, EngineOptions, read_limits
+from ..engine import FP32, MAX_BATCH, Engine, EngineOptions, EngineOutput, read_limits
 
 PRIORITY = 5
 FILES = "*.onnx *.xml"
@@ -29,7 +30,7 @@ _NO_MEMORY = ("bad_alloc", "bad allocation", "allocate", "out of memory")
 
 @dataclass(frozen=True, slots=True)
 class OpenVinoEngine(Engine):
-    """Runs a compiled graph that has one input, and logits as its first output.
+    """Runs a compiled graph with one input; its outputs are logits and perhaps features.
 
     Threads that call it wait for each other: a request holds the buffers of one input.
     """
@@ -41,10 +42,15 @@ class OpenVinoEngine(Engine):
     precision: str = FP32
     max_batch: int = MAX_BATCH
     size_HW: tuple[int, int] | None = None
+    has_features: bool = False
     turn: Lock = field(default_factory=Lock, compare=False, repr=False)
     name = "openvino"
 
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The contract of Engine."""
+        return self.run(image_BCHW).logits_BKhw
+
+    def run(self, image_BCHW: NDArray[np.float32]) -> EngineOutput:
         """The contract of Engine.
 
         Without memory for the output, OpenVINO 2026.4 raises nothing, and leaves that of the
@@ -59,18 +65,22 @@ class OpenVinoEngine(Engine):
                 given = openvino.Tensor(np.ascontiguousarray(image_BCHW), shared_memory=True)
                 before = tuple(self.request.get_output_tensor(0).shape)
                 self.request.infer([given], share_inputs=True, share_outputs=True)
-                logits_BKhw: NDArray[np.float32] = self.request.get_output_tensor(0).data.copy()
+                outputs = range(1 + self.has_features)
+                found = EngineOutput(
+                    *(self.request.get_output_tensor(index).data.copy() for index in outputs)
+                )
         except RuntimeError as error:
             if any(text in str(error) for text in _NO_MEMORY):
                 raise MemoryError(str(error)) from error
             raise self._refuse(image_BCHW, _find_reason(error)) from error
+        logits_BKhw = found.logits_BKhw
         is_of_before = logits_BKhw.shape == before != expected
         if is_of_before and self.request.model_outputs[0].partial_shape.is_dynamic:
             raise MemoryError(f"OpenVINO left the output of the run before, {before}")
         if logits_BKhw.shape != expected or logits_BKhw.dtype.name != "float32":
-            found = f"{logits_BKhw.shape} {logits_BKhw.dtype}"
-            raise self._refuse(image_BCHW, f"it returns {found}, expected float32 {expected}")
-        return logits_BKhw
+            shown = f"{logits_BKhw.shape} {logits_BKhw.dtype}"
+            raise self._refuse(image_BCHW, f"it returns {shown}, expected float32 {expected}")
+        return found
 
     def _refuse(self, image_BCHW: NDArray[np.float32], reason: str) -> BundleError:
         return BundleError(
@@ -108,7 +118,17 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OpenVinoEngine
         ) from error
     classes, precision = len(card.labels), options.precision or FP32
     shape = [d.get_length() if d.is_static else None for d in graph.input(0).partial_shape]
-    return OpenVinoEngine(file, request, classes, card.logits, precision, *read_limits(shape))
+    max_batch, size_HW = read_limits(shape)
+    return OpenVinoEngine(
+        file,
+        request,
+        classes,
+        card.logits,
+        precision,
+        max_batch,
+        size_HW,
+        has_features=any(FEATURES in output.names for output in graph.outputs[1:2]),
+    )
 
 
 @cache

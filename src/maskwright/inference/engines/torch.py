@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...core.bundle import WEIGHTS
 from ...core.card import ModelCard
 from ...core.errors import ConfigError, MissingDependencyError
-from ..engine import FP32, Engine, EngineOptions, OpenedModel
+from ..engine import FP32, Engine, EngineOptions, EngineOutput, OpenedModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +46,17 @@ class TorchEngine(Engine):
 
     def __call__(self, image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
         """The contract of Engine."""
+        return self._compute(image_BCHW, nullcontext()).logits_BKhw
+
+    def run(self, image_BCHW: NDArray[np.float32]) -> EngineOutput:
+        """The contract of Engine; the features of networks that have an encoder."""
+        from ...nn.encoder_means import give_means
+
+        return self._compute(image_BCHW, give_means(self.network))
+
+    def _compute(
+        self, image_BCHW: NDArray[np.float32], giving: AbstractContextManager[None]
+    ) -> EngineOutput:
         import torch
 
         device = next(self.network.parameters()).device
@@ -55,9 +66,12 @@ class TorchEngine(Engine):
                 torch.inference_mode(),
                 self._precision_on(device.type),
                 self._dropout(),
+                giving,
             ):
-                logits_BKhw = self.network(torch.from_numpy(image_BCHW).to(device))
-            return np.ascontiguousarray(logits_BKhw.float().cpu().numpy())
+                found = self.network(torch.from_numpy(image_BCHW).to(device))
+            outputs = found if isinstance(found, tuple) else (found,)
+            arrays = (np.ascontiguousarray(each.float().cpu().numpy()) for each in outputs)
+            return EngineOutput(*arrays)
         except RuntimeError as error:
             if any(text in str(error) for text in _NO_MEMORY):
                 raise MemoryError(str(error)) from error

@@ -14,7 +14,7 @@ from ...core.card import ModelCard
 from ...core.errors import MaskwrightError
 from ...core.image import Image
 from ...core.logits import Logits
-from ...inference.engine import Engine
+from ...inference.engine import Engine, EngineOutput
 from ...inference.strategy import prepare_input, run_inputs
 from .batches import BatchQueue, Ran, Release, Waiting
 
@@ -54,6 +54,11 @@ class SharedEngine(Engine):
         """The contract of Engine."""
         with self.lock:
             return self.inner(image_BCHW)
+
+    def run(self, image_BCHW: NDArray[np.float32]) -> EngineOutput:
+        """The contract of Engine."""
+        with self.lock:
+            return self.inner.run(image_BCHW)
 
     def make_compact(self) -> "SharedEngine | None":
         """The contract of Engine."""

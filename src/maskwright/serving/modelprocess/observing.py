@@ -74,7 +74,14 @@ def note_prediction(
         prediction.labels.names,
     )
     shares_KP = select_shares(sampled.shares_Khw, labels_HW)
-    families = measure_families(image_HWC, labels_HW, sampled.confidence_hw, spec, names) | {
+    families = measure_families(
+        image_HWC,
+        labels_HW,
+        sampled.confidence_hw,
+        spec,
+        names,
+        features_D=prediction.features_D,
+    ) | {
         EXPECTED: measure_expected(shares_KP, names),
         ENTROPY: measure_entropy(shares_KP),
     }

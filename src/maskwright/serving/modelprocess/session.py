@@ -263,6 +263,7 @@ class Session:
             labels=model.card.labels,
             image_HWC=spec.select_slice(shown_HWC),
             display=Display.from_input(spec),
+            features_D=logits.features_D,
         )
         sampled = Sampled.of_logits(logits, model.card.temperature) if task.observe else None
         return prediction, sampled
