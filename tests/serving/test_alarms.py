@@ -22,6 +22,7 @@ from maskwright.serving.watch.channels import describe_alarm, make_mail, send
 from maskwright.serving.watch.judge import Judged
 from maskwright.serving.watch.recorder import Failure, add_to_windows, sum_by_minute
 from maskwright.store.alarms import (
+    acknowledge,
     add_deliveries,
     end_alarm,
     list_alarms,
@@ -126,6 +127,43 @@ def test_drift_is_told_once_with_the_worst_examples_and_the_link(database, hook)
     _report(alarmist, "alarm", "ok")
     (alarm,) = _alarms(database)
     assert alarm.ended is not None
+
+
+def test_one_cause_is_one_message_that_names_all_parts_of_the_images(database, hook):
+    channel = Channel(webhook=hook.url, name="chat")
+    alarmist = Alarmist(database, AlarmFile(allow_hosts=("127.0.0.1",), channels=(channel,)))
+
+    def change(*scopes):
+        judged = Judged("parts", BUNDLE, statuses={s: _status("alarm", s) for s in scopes})
+        alarmist.report(judged, {s: _status("ok", s) for s in scopes})
+
+    change("hall/camera-1")
+    change("", "hall")
+    alarmist.deliver()
+    (got,) = hook.received
+    assert got["also"] == ["all images", "hall"]
+    assert got["text"].startswith("alarm: The images of hall/camera-1 that parts sees have")
+    assert got["text"].endswith("car 0.041 -> 0.068. The same in all images, hall")
+    change("yard")  # around it are all images, whose alarm has joined another one
+    change("hall/camera-2")
+    alarmist.deliver()
+    assert len(hook.received) == 3
+    with database.write() as connection:
+        assert acknowledge(connection, got["alarm"], "ann", 9.0)
+    seen = {alarm.topic for alarm in _alarms(database) if alarm.acknowledged}
+    assert seen == {f"drift {BUNDLE} {s}" for s in ("", "hall", "hall/camera-1")}
+
+
+def test_what_begins_within_an_acknowledged_alarm_is_told_anew(database):
+    channel = Channel(command=("true",))
+    alarmist = Alarmist(database, AlarmFile(channels=(channel,)))
+    for scope, acknowledges, due in (("", False, 1), ("a", True, 1), ("b", False, 2)):
+        judged = Judged("parts", BUNDLE, statuses={scope: _status("alarm", scope)})
+        alarmist.report(judged, {scope: _status("ok", scope)})
+        with database.write() as connection:
+            assert len(list_due(connection, time.time(), [channel.title])) == due
+            if acknowledges:
+                acknowledge(connection, 1, "ann", 9.0)
 
 
 def test_a_warning_is_sent_only_where_that_is_wanted_and_an_alarm_after_it_is_new(database):

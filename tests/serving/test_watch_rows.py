@@ -240,7 +240,8 @@ def test_images_of_a_source_with_an_alarm_of_drift_come_first(database, tmp_path
     rows.append(make_record(9, key="known", image="late.png", score=[[1, 0], [0, 1]]))
     with database.write() as connection:
         add_records(connection, rows)
-        raise_alarm(connection, name_drift(BUNDLE, "hall"), "alarm", {}, 2.0)
+        document = {"text": "confidence; mean 0.9 -> 0.7"}
+        raise_alarm(connection, name_drift(BUNDLE, "hall"), "alarm", document, 2.0)
         raise_alarm(connection, name_drift("another", ""), "alarm", {}, 0.0)
     queue = write_relabel(database, tmp_path / "kept", tmp_path / "out", 3)
     assert [(one.key, one.reason) for one in queue] == [
@@ -248,6 +249,9 @@ def test_images_of_a_source_with_an_alarm_of_drift_come_first(database, tmp_path
         ("hall2/doubt", "uncertain"),
         ("hall/a/early", "uncertain"),
     ]
+    assert queue[0].detail == (
+        "alarm 1: confidence; mean 0.9 -> 0.7; 80.0% confident, place 2 of 4 from the least"
+    )
 
 
 def test_the_relabel_queue_is_a_dataset(start_server, painted, png, tmp_path):
@@ -280,8 +284,9 @@ def test_the_relabel_queue_is_a_dataset(start_server, painted, png, tmp_path):
     sample = data[keys.index("hall__camera-1__part-2")]
     np.testing.assert_array_equal(sample.labels_HW, drawn[1][..., 0])
     rows = (out / "queue.csv").read_text().splitlines()
-    assert rows[0] == "key,source,time,confidence,reason"
-    assert all(row.endswith(",uncertain") for row in rows[1:])
+    assert rows[0] == "key,source,time,confidence,reason,why"
+    assert ',uncertain,"' in rows[1]
+    assert rows[1].endswith('% confident, place 1 of 4 from the least"')
     again = CliRunner().invoke(app, command)
     assert again.exit_code == 1
     assert "is there already" in str(again.exception)

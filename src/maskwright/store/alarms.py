@@ -14,6 +14,9 @@ from sqlalchemy import Connection, Row, insert, select, update
 from . import tables
 
 WARNING, ALARM = "warning", "alarm"
+JOINS = "joins"
+"""In a document: the number of the alarm that has told of the same cause."""
+
 WAITING, SENT, DEAD = "waiting", "sent", "dead"
 _QUIET_S = 3600.0
 
@@ -80,12 +83,12 @@ def end_alarm(connection: Connection, topic: str, now: float) -> None:
 
 
 def acknowledge(connection: Connection, n: int, who: str, now: float) -> bool:
-    """Note that somebody has seen an alarm; False where there is none of this number."""
+    """Note that somebody has seen an alarm and those that joined it; False where it is none."""
     table = tables.alarm
+    numbers = [n, *(one.n for one in list_joined(connection, n))]
     values = {"acknowledged": now, "acknowledged_by": who}
-    return bool(
-        connection.execute(update(table).where(table.c.n == n).values(**values)).rowcount
-    )
+    done = connection.execute(update(table).where(table.c.n.in_(numbers)).values(**values))
+    return bool(done.rowcount)
 
 
 def list_alarms(connection: Connection, *, most: int, since: float = 0.0) -> list[Alarm]:
@@ -96,11 +99,16 @@ def list_alarms(connection: Connection, *, most: int, since: float = 0.0) -> lis
     return [_to_alarm(row) for row in rows]
 
 
-def list_open_topics(connection: Connection) -> set[str]:
-    """What alarms that have not ended are about."""
+def list_open(connection: Connection) -> list[Alarm]:
+    """The alarms that have not ended, the oldest first."""
     table = tables.alarm
-    query = select(table.c.topic).where(table.c.ended.is_(None))
-    return set(connection.execute(query).scalars())
+    query = select(table).where(table.c.ended.is_(None)).order_by(table.c.n)
+    return [_to_alarm(row) for row in connection.execute(query)]
+
+
+def list_joined(connection: Connection, n: int) -> list[Alarm]:
+    """The open alarms of the same cause as an alarm, which are told with it."""
+    return [one for one in list_open(connection) if one.document.get(JOINS) == n]
 
 
 def find_alarm(connection: Connection, n: int) -> Alarm | None:

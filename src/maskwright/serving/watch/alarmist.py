@@ -12,21 +12,25 @@ from urllib.parse import urlencode
 
 from ...core.observation import TITLES
 from ...monitoring.monitor import Status
+from ...monitoring.reference import list_scopes
 from ...monitoring.window import Window, add_windows
 from ...pages.timechart import format_unit
 from ...store.alarms import (
     ALARM,
     DEAD,
+    JOINS,
     SENT,
     WAITING,
     WARNING,
+    Alarm,
     Delivery,
     add_deliveries,
     change_delivery,
     end_alarm,
     find_alarm,
     list_due,
-    list_open_topics,
+    list_joined,
+    list_open,
     raise_alarm,
 )
 from ...store.database import Connection, Database
@@ -68,7 +72,7 @@ class Alarmist:
                 continue
             if status.state in _LEVELS:
                 document = _describe_drift(judged, status)
-                self._raise(topic, status.state, document, judged.bundle, scope)
+                self._raise(topic, status.state, document, judged.bundle, scope, may_join=True)
             else:
                 self._end(topic)
 
@@ -143,7 +147,7 @@ class Alarmist:
     def _settle(self, findings: Iterable["_Finding"]) -> None:
         """Raise the alarms that are not open yet, and end those whose cause is over."""
         with self._database.read() as connection:
-            already = list_open_topics(connection)
+            already = {one.topic for one in list_open(connection)}
         for one in findings:
             if one.text and one.topic not in already:
                 document = {"title": one.title, "text": one.text}
@@ -152,19 +156,29 @@ class Alarmist:
                 self._end(one.topic)
 
     def _raise(
-        self, topic: str, level: str, document: Mapping[str, object], bundle: str, scope: str
+        self,
+        topic: str,
+        level: str,
+        document: Mapping[str, object],
+        bundle: str,
+        scope: str,
+        *,
+        may_join: bool = False,
     ) -> None:
+        """Raise an alarm; one that may join an alarm of the same cause is not sent then."""
         now = time.time()
         query = urlencode({"span": "24h", "bundle": bundle, "source": scope})
         with self._database.write() as connection:
+            told = _find_told(connection, bundle, scope, level) if may_join else None
             whole = {
                 **document,
+                **({} if told is None else {JOINS: told.n}),
                 "view": f"/watch?{query}",
                 "examples": _list_examples(connection, bundle, scope, now),
             }
             number = raise_alarm(connection, topic, level, whole, now)
             is_sent = level == ALARM or self._file.drift == WARNING
-            if number is not None and is_sent:
+            if number is not None and is_sent and told is None:
                 add_deliveries(connection, number, self._channels, now)
 
     def _end(self, topic: str) -> None:
@@ -174,10 +188,11 @@ class Alarmist:
     def _send(self, one: Delivery) -> tuple[str, bool]:
         with self._database.read() as connection:
             alarm = find_alarm(connection, one.alarm)
+            joined = list_joined(connection, one.alarm)
         if alarm is None:
             return "its alarm is gone", True
         channel = self._channels[one.channel]
-        return send(channel, describe_alarm(alarm, self._file.link.rstrip("/")))
+        return send(channel, describe_alarm(alarm, self._file.link.rstrip("/"), joined))
 
 
 class _Finding(NamedTuple):
@@ -188,6 +203,25 @@ class _Finding(NamedTuple):
     text: str
     bundle: str
     scope: str = ""
+
+
+def _find_told(connection: Connection, bundle: str, scope: str, level: str) -> Alarm | None:
+    """The open alarm of a scope inside or around this one, which has told of the same cause.
+
+    A change of one camera shows in its site and in all images too. What begins in a camera
+    after somebody has acknowledged the alarm around it is told anew.
+    """
+    around = set(list_scopes(scope))
+    for one in list_open(connection):
+        if not one.topic.startswith(name_drift(bundle, "")) or JOINS in one.document:
+            continue
+        other = one.topic.removeprefix(name_drift(bundle, ""))
+        is_inside = scope in list_scopes(other)
+        is_around = other in around and one.acknowledged is None
+        is_as_grave = one.level == ALARM or level == WARNING
+        if other != scope and is_as_grave and (is_inside or is_around):
+            return one
+    return None
 
 
 def _settle_delivery(one: Delivery, reason: str, *, is_final: bool) -> Mapping[str, object]:
@@ -223,7 +257,8 @@ def _describe_drift(judged: Judged, status: Status) -> dict[str, object]:
             if each
         ]
         text = "; ".join((families, *effects))
-    return {"title": f"The images{where} that {judged.model} sees {what}", "text": text}
+    title = f"The images{where} that {judged.model} sees {what}"
+    return {"title": title, "text": text, "source": status.scope}
 
 
 def _list_examples(

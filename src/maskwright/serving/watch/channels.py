@@ -5,7 +5,7 @@ import os
 import smtplib
 import ssl
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
@@ -19,16 +19,23 @@ from .alarmfile import Channel
 _TIMEOUT_S, _COMMAND_S = 10.0, 30.0
 
 
-def describe_alarm(alarm: Alarm, link: str) -> Document:
-    """What a channel is given: `text` is for people, all else for programs."""
+def describe_alarm(alarm: Alarm, link: str, joined: Sequence[Alarm] = ()) -> Document:
+    """What a channel is given: `text` is for people, all else for programs.
+
+    `joined` are alarms of the same cause, of larger or smaller parts of the images.
+    """
     document = alarm.document
     text = f"{alarm.level}: {document.get('title', alarm.topic)}. {document.get('text', '')}"
+    also = [str(one.document.get("source") or "all images") for one in joined]
+    if also:
+        text = f"{text.strip()}. The same in {', '.join(also)}"
     return {
         "alarm": alarm.n,
         "level": alarm.level,
         "topic": alarm.topic,
         "began_s": alarm.began,
         "text": text.strip(),
+        "also": also,
         "examples": list(document.get("examples", [])),
         "link": f"{link}{document.get('view', '')}" if link else None,
     }

@@ -21,7 +21,7 @@ from ...pages.timechart import (
     Unit,
     format_unit,
 )
-from ...store.alarms import Alarm
+from ...store.alarms import JOINS, Alarm
 from .charts import (
     CONTROL,
     describe_accuracy,
@@ -276,16 +276,18 @@ def _describe_change(status: Status) -> str:
 def _list_alarms(figures: Figures, *, may_operate: bool) -> str:
     if not figures.alarms:
         return "<p>None in this time.</p>"
+    told = {alarm.n for alarm in figures.alarms if alarm.ended is None}
+    shown = [a for a in figures.alarms if a.document.get(JOINS) not in told]
     rows = [
         (
-            escape(str(alarm.document.get("title", alarm.topic))),
+            escape(str(alarm.document.get("title", alarm.topic))) + _list_same(figures, alarm),
             _render_chip(alarm.level if alarm.ended is None else "over"),
             _describe_time(alarm.began),
             "" if alarm.ended is None else _describe_time(alarm.ended),
             _describe_seen(alarm, may_operate=may_operate),
             escape(str(alarm.document.get("text", ""))),
         )
-        for alarm in figures.alarms
+        for alarm in shown
     ]
     heads = ("alarm", "state", "since", "until", "seen", "what")
     table = render_table("Alarms", heads, rows, words=(0, 1, 2, 3, 4), wrapped=(5,))
@@ -293,6 +295,15 @@ def _list_alarms(figures: Figures, *, may_operate: bool) -> str:
     return table + (
         f'<h3>Not delivered</h3><ul class="facts">{_list_facts(dead)}</ul>' if dead else ""
     )
+
+
+def _list_same(figures: Figures, alarm: Alarm) -> str:
+    """The other parts of the images in which the cause of an open alarm shows."""
+    joined = [a for a in figures.alarms if a.document.get(JOINS) == alarm.n]
+    if alarm.ended is not None or not joined:
+        return ""
+    parts = ", ".join(str(a.document.get("source") or "all images") for a in reversed(joined))
+    return f"<br>The same in {escape(parts)}"
 
 
 def _describe_time(at: float) -> str:

@@ -7,7 +7,8 @@ predicted class maps, to be corrected. A key or source that is no plain name is 
 dataset.yaml                   the classes, and which Bundle drew the masks
 images/<source>/<key>.<ending>
 masks/<source>/<key>.png
-queue.csv                      key, source, time, confidence, and why it is here
+queue.csv                      key, source, time, confidence, and why it is here: drift or
+                               uncertain, and what that means for this image
 """
 
 import hashlib
@@ -49,11 +50,15 @@ DRIFT, UNCERTAIN = "drift", "uncertain"
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """An image of the queue, its key in the dataset, and why it is there."""
+    """An image of the queue, its key in the dataset, and why it is there.
+
+    `detail` says it for people: what its alarm found, or how sure the model is beside others.
+    """
 
     record: Record
     key: str
     reason: str
+    detail: str
 
 
 def write_relabel(database: Database, kept: Path, out: Path, most: int) -> list[Queued]:
@@ -83,7 +88,10 @@ def write_relabel(database: Database, kept: Path, out: Path, most: int) -> list[
             f"{kept}: no image of the Bundle that answered last is kept here; serve with "
             f"--keep 1%, or name the folder with --keep-in"
         )
-    queue = [_queue(record, alarms) for record in there]
+    queue = [
+        _queue(record, alarms, _describe_rank(record, rank, len(there)))
+        for rank, record in enumerate(there, start=1)
+    ]
     queue.sort(key=lambda one: (one.reason != DRIFT, -one.record.uncertainty))
     first = list(islice(_leave_out_repeated(queue, kept), most))
     with new_folder(out) as folder:
@@ -91,15 +99,19 @@ def write_relabel(database: Database, kept: Path, out: Path, most: int) -> list[
     return first
 
 
-def _queue(record: Record, alarms: Sequence[Alarm]) -> Queued:
+def _describe_rank(record: Record, rank: int, num: int) -> str:
+    return f"{1 - record.uncertainty:.1%} confident, place {rank} of {num} from the least"
+
+
+def _queue(record: Record, alarms: Sequence[Alarm], rank: str) -> Queued:
     parts = [part for part in record.source.split("/") if part]
     key = "/".join(map(_make_plain, (*parts, record.key)))
     topics = {name_drift(record.bundle, scope) for scope in list_scopes(record.source)}
-    is_drifting = any(
-        alarm.topic in topics and alarm.began <= record.at <= (alarm.ended or record.at)
-        for alarm in alarms
-    )
-    return Queued(record, key, DRIFT if is_drifting else UNCERTAIN)
+    for alarm in alarms:
+        if alarm.topic in topics and alarm.began <= record.at <= (alarm.ended or record.at):
+            said = str(alarm.document.get("text", ""))
+            return Queued(record, key, DRIFT, f"{alarm.level} {alarm.n}: {said}; {rank}")
+    return Queued(record, key, UNCERTAIN, rank)
 
 
 def _make_plain(name: str) -> str:
@@ -129,7 +141,7 @@ def _write(queue: Sequence[Queued], kept: Path, out: Path) -> None:
             shutil.copyfile(path, to)
     with (out / "queue.csv").open("w", newline="", encoding="utf-8") as stream:
         write_row = write_rows(stream)
-        write_row(("key", "source", "time", "confidence", "reason"))
+        write_row(("key", "source", "time", "confidence", "reason", "why"))
         for one in queue:
             write_row(_describe(one))
 
@@ -141,6 +153,7 @@ def _describe(one: Queued) -> tuple[str, ...]:
         datetime.fromtimestamp(one.record.at, UTC).isoformat(timespec="seconds"),
         f"{1 - one.record.uncertainty:.4f}",
         one.reason,
+        one.detail,
     )
 
 
