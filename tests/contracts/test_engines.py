@@ -1,6 +1,7 @@
 """Every file in inference/engines keeps the same promises."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -225,10 +226,40 @@ def test_a_device_that_is_not_here_is_refused(part, folder, untrained_bundle):
 
 def test_bf16_on_a_processor_without_its_instructions_names_those_that_it_has():
     core = SimpleNamespace(get_property=lambda *_: ["FP32", "INT8"])
-    with pytest.raises(ConfigError, match=r"has FP32, INT8; use precision 'fp32'"):
+    with pytest.raises(
+        ConfigError, match=r"on this one OpenVINO finds FP32, INT8; use precision 'fp32'"
+    ):
         openvino._list_settings(core, EngineOptions(precision="bf16"))
     settings = openvino._list_settings(core, EngineOptions())
     assert settings["INFERENCE_PRECISION_HINT"] == "f32"
+
+
+def test_bf16_is_refused_on_a_processor_with_avx2_alone(untrained_bundle):
+    """oneDNN, by which both engines compute, is held to AVX2; OpenVINO's own list is not."""
+    code = """
+import sys
+from pathlib import Path
+from maskwright.core.bundle import open_bundle
+from maskwright.core.errors import ConfigError
+from maskwright.inference.engine import EngineOptions
+from maskwright.inference.engines import openvino, torch
+bundle = open_bundle(Path(sys.argv[1]))
+for part, file in ((openvino, "model.onnx"), (torch, "weights.safetensors")):
+    try:
+        part.build(bundle.file(file), bundle.card, EngineOptions(precision="bf16"))
+    except ConfigError as error:
+        print(error)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(untrained_bundle.root)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        check=True,
+    )
+    vino, torch_ = ran.stdout.splitlines()
+    assert vino.startswith("precision 'bf16' needs a CPU with AVX512_BF16 or AMX; on this one ")
+    assert torch_.endswith("without which torch takes many times as long; use precision 'fp32'")
 
 
 def test_a_program_with_pickled_objects_is_refused(folder, untrained_bundle, tmp_path):

@@ -15,6 +15,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import parse_flag_from_env
 
 from maskwright.core.errors import ConfigError
+from maskwright.nn.bf16 import has_bf16
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import LossFunction, build_loss
 from maskwright.nn.memory_format import use_channels_last
@@ -41,7 +42,8 @@ UNTESTED = {"mps": "Apple's MPS", "xpu": "Intel's XPU"}
 class Machine:
     """Device ("cuda", "cpu", "mps" or "xpu"), its name, processor cores and bytes of memory.
 
-    GPUs of AMD (ROCm) are "cuda" in torch, with `is_rocm`.
+    GPUs of AMD (ROCm) are "cuda" in torch, with `is_rocm`. `has_bf16` is False for a CPU
+    without instructions for bfloat16.
     """
 
     device: str
@@ -49,6 +51,7 @@ class Machine:
     cores: int
     memory_bytes: int
     is_rocm: bool = False
+    has_bf16: bool = True
 
     @classmethod
     def detect(cls) -> "Machine":
@@ -62,7 +65,8 @@ class Machine:
         if device.type == "xpu":
             xpu = torch.xpu.get_device_properties(device)
             return cls("xpu", xpu.name, cores, xpu.total_memory)
-        return cls(device.type, device.type.upper(), cores, memory)
+        name = device.type.upper()
+        return cls(device.type, name, cores, memory, has_bf16=has_bf16(device.type))
 
     @property
     def planned_as(self) -> Literal["cpu", "cuda"]:

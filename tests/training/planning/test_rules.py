@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,7 @@ from maskwright.training.machine import Machine
 from maskwright.training.planning.rules import make_plan
 from maskwright.training.recipe import Recipe
 
-from ..situations import FREE, situation
+from ..situations import CPU, FREE, situation
 
 SETTINGS = {
     "model.encoder_weights": "none",
@@ -27,6 +29,14 @@ def test_every_value_is_explicit_and_reasons_are_given():
     assert "rare_share: 0.5  # 1 class has under 2% of the pixels" in text
     assert "precision:" in text
     assert "measured here: a step takes" in text
+
+
+def test_a_processor_without_bf16_is_not_measured_in_it():
+    old = situation(replace(CPU, has_bf16=False))
+    plan = make_plan(old, SETTINGS)
+    assert plan.recipe.optim.precision == "fp32"
+    assert plan.reasons["optim.precision"] == "the processor has no instructions for bf16"
+    assert old.step_seconds.calls == 0
 
 
 def test_what_the_user_sets_holds():

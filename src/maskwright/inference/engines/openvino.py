@@ -25,6 +25,7 @@ PRIORITY = 5
 FILES = "*.onnx *.xml"
 CASTS = ("bf16",)
 
+_TRIAL_PX = 64
 _NO_MEMORY = ("bad_alloc", "bad allocation", "allocate", "out of memory")
 
 
@@ -107,11 +108,16 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OpenVinoEngine
 
     core = _open_core()
     settings = _list_settings(core, options)
+    graph = None
     try:
         graph = core.read_model(file)
         _require_card(file, graph, card)
         request = core.compile_model(graph, "CPU", settings).create_infer_request()
     except RuntimeError as error:
+        if graph is not None and options.precision == "bf16":
+            raise _refuse_bf16(
+                f"OpenVINO cannot run the graph ({_find_reason(error)})"
+            ) from error
         raise BundleError(
             f"{file}: OpenVINO {openvino.__version__} cannot run this graph "
             f"({_find_reason(error)}); copy the bundle again or export it again"
@@ -119,7 +125,7 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OpenVinoEngine
     classes, precision = len(card.labels), options.precision or FP32
     shape = [d.get_length() if d.is_static else None for d in graph.input(0).partial_shape]
     max_batch, size_HW = read_limits(shape)
-    return OpenVinoEngine(
+    engine = OpenVinoEngine(
         file,
         request,
         classes,
@@ -129,6 +135,9 @@ def build(file: Path, card: ModelCard, options: EngineOptions) -> OpenVinoEngine
         size_HW,
         has_features=any(FEATURES in output.names for output in graph.outputs[1:2]),
     )
+    if precision == "bf16":
+        _require_bf16(engine, card)
+    return engine
 
 
 @cache
@@ -152,6 +161,26 @@ def _find_reason(error: RuntimeError) -> str:
     return shorten(lines[-1].strip(), 200) if lines else type(error).__name__
 
 
+def _require_bf16(engine: OpenVinoEngine, card: ModelCard) -> None:
+    """Run a small image: without the instructions, OpenVINO fails or leaves no result.
+
+    Raises:
+        ConfigError: This happened.
+    """
+    size_HW = engine.size_HW or (_TRIAL_PX, _TRIAL_PX)
+    try:
+        engine(np.zeros((1, card.input.channels, *size_HW), np.float32))
+    except (MemoryError, BundleError) as error:
+        raise _refuse_bf16("OpenVINO gives no logits") from error
+
+
+def _refuse_bf16(found: str) -> ConfigError:
+    return ConfigError(
+        f"precision 'bf16' needs a CPU with AVX512_BF16 or AMX; on this one {found}; use "
+        f"precision 'fp32' or a graph of int8"
+    )
+
+
 def _list_settings(core: Any, options: EngineOptions) -> dict[str, object]:
     """Settings of OpenVINO for one image at a time.
 
@@ -166,10 +195,7 @@ def _list_settings(core: Any, options: EngineOptions) -> dict[str, object]:
         )
     known = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if options.precision == "bf16" and "BF16" not in known:
-        raise ConfigError(
-            f"precision 'bf16' needs a CPU with AVX512_BF16 or AMX, this one has "
-            f"{', '.join(known)}; use precision 'fp32'"
-        )
+        raise _refuse_bf16(f"OpenVINO finds {', '.join(known)}")
     settings: dict[str, object] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "bf16" if options.precision == "bf16" else "f32",

@@ -163,6 +163,8 @@ def _run(load: "Callable[[], nn.Module]", options: EngineOptions) -> TorchEngine
 def _device(options: EngineOptions) -> str:
     import torch
 
+    from ...nn.bf16 import has_bf16
+
     has_cuda = torch.cuda.is_available()
     device = options.device
     if device == "auto":
@@ -172,6 +174,11 @@ def _device(options: EngineOptions) -> str:
     if options.precision == "fp16" and device == "cpu":
         raise ConfigError(
             "precision 'fp16' needs device 'cuda', got 'cpu'; use precision 'fp32' or 'bf16'"
+        )
+    if options.precision == "bf16" and not has_bf16(device.partition(":")[0]):
+        raise ConfigError(
+            "precision 'bf16' needs a CPU with AVX-512 or AMX, without which torch takes "
+            "many times as long; use precision 'fp32'"
         )
     if options.providers:
         raise ConfigError(

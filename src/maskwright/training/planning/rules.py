@@ -72,7 +72,7 @@ def make_plan(
     timing = Timing(situation, math.inf)
     if budget is not None:
         timing = Timing(situation, PLANNING_RATIO * budget.total_s, budget.clock)
-    _decide_precision(plan, timing)
+    _decide_precision(plan, situation, timing)
     if budget is None:
         decide_full_schedule(plan, situation)
     else:
@@ -119,9 +119,12 @@ def _decide_for_rare_classes(plan: Plan, situation: Situation) -> None:
         plan.decide(key, value, reason)
 
 
-def _decide_precision(plan: Plan, timing: Timing) -> None:
+def _decide_precision(plan: Plan, situation: Situation, timing: Timing) -> None:
     """Take bfloat16 where a step is faster by a tenth or more, measured on this machine."""
     if "optim.precision" in plan.settings:
+        return
+    if not situation.machine.has_bf16:
+        plan.decide("optim.precision", "fp32", "the processor has no instructions for bf16")
         return
     seconds = {}
     for precision in ("fp32", "bf16"):
