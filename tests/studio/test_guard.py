@@ -45,6 +45,16 @@ def test_the_link_works_once_and_leaves_no_token_in_the_address(app, guard):
     assert "this link was used before" in again.json()["error"]
 
 
+def test_a_browser_that_is_not_let_in_gets_a_page(app):
+    browser = TestClient(app, base_url=ORIGIN, headers={"accept": "text/html"})
+    for query in ("", "?token=guess"):
+        answer = browser.get(f"/{query}")
+        assert answer.status_code == 401
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "<h1>The studio does not open here</h1><p>" in answer.text
+    assert "maskwright studio again for a new one" in answer.text
+
+
 def test_every_call_but_the_files_of_the_page_needs_a_session(app):
     browser = TestClient(app, base_url=ORIGIN)
     headers = {"X-Maskwright": "studio", "X-Client": "page-one"}
@@ -71,7 +81,7 @@ def test_other_hosts_and_pages_of_other_sites_are_refused(app, page):
 
 
 def test_every_answer_forbids_foreign_scripts_and_frames(page, app):
-    for path in ("/", "/assets/studio.js", "/api/items", "/api/items/99"):
+    for path in ("/", "/assets/studio.js", "/api/items", "/api/items/99", "/api/items/"):
         headers = page.ask("GET", path).headers
         policy = headers["content-security-policy"]
         assert "script-src 'self'" in policy
@@ -82,6 +92,27 @@ def test_every_answer_forbids_foreign_scripts_and_frames(page, app):
     html = page.ask("GET", "/").text
     assert re.findall(r"<script[^>]*>", html) == re.findall(r"<script[^>]* src=[^>]*>", html)
     assert not re.search(r"<style|<[^>]+ (on\w+|style)=", html)
+
+
+def test_what_no_call_answers_is_refused_as_calls_refuse(page):
+    for method, path, status in (("GET", "/none", 404), ("PUT", "/api/items", 405)):
+        answer = page.ask(method, path)
+        assert answer.status_code == status
+        assert answer.json() == {
+            "error": f"there is no call {method} {path}; /api/openapi.json has all"
+        }
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_fault_of_the_studio_is_told_without_its_text(page, app, monkeypatch):
+    monkeypatch.setattr("maskwright.studio.calls.images.count_open", lambda _: 1 / 0)
+    client = TestClient(app, base_url=ORIGIN, raise_server_exceptions=False)
+    client.cookies.update(page.browser.cookies)
+    answer = client.get("/api/items")
+    assert answer.status_code == 500
+    assert "the studio has a fault" in answer.json()["error"]
+    assert "division" not in answer.text
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2fapi.py", "%2e%2e", "studio.py", "none.js"])

@@ -143,7 +143,7 @@ def test_pages_hear_of_what_they_may_see_and_who_looks_at_it():
 
     async def listen(name):
         heard[name] = []
-        async for text in news.listen(people[name], f"page-of-{name}"):
+        async for text in news.listen(people[name], f"page-of-{name}", lambda: True):
             heard[name].append(text)
 
     async def talk():

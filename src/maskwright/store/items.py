@@ -117,6 +117,13 @@ def expire_leases(connection: Connection) -> None:
     connection.execute(update(tables.item).values(lease_until=0.0))
 
 
+def end_leases(connection: Connection, *, person: str = "", session: str = "") -> None:
+    """Give back the leases of all pages of a person, or of one browser."""
+    table = tables.item
+    holder = table.c.lease_person == person if person else table.c.lease_session == session
+    connection.execute(update(table).where(holder).values(lease_client=None, lease_until=0.0))
+
+
 def list_tiles(connection: Connection, item_id: int) -> TileIndex:
     """The hashes of all tiles of one image."""
     table = tables.tile

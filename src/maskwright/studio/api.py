@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ..measurement.events.webhook import Webhook
 from .calls.entrance import Entrance
+from .calls.exchange import Exchange
 from .calls.images import Images
 from .calls.quality import Quality
 from .calls.review import Review
@@ -14,7 +15,7 @@ from .guard import Guard
 from .live import News
 from .openapi import make_document
 from .project import Project
-from .routing import Route, get, make_answer, send_json
+from .routing import Route, answer_fault, answer_missing, get, make_answer, send_json
 from .site import Site
 
 if TYPE_CHECKING:
@@ -40,15 +41,19 @@ def make_app(
     objects by clicks and boxes.
     """
     from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
     from starlette.routing import Route as HttpRoute
 
     site = Site(project, guard, news, hook, model, sam)
-    return Starlette(
+    app = Starlette(
         routes=[
             HttpRoute(route.path, make_answer(route, guard), methods=[route.method])
             for route in list_routes(site)
-        ]
+        ],
+        exception_handlers={HTTPException: answer_missing, Exception: answer_fault},
     )
+    app.router.redirect_slashes = False  # its answers would lack the headers of the others
+    return app
 
 
 def list_routes(site: Site) -> list[Route]:
@@ -60,6 +65,7 @@ def list_routes(site: Site) -> list[Route]:
         Quality(site),
         Team(site),
         Versions(site),
+        Exchange(site),
     )
     routes = [route for group in groups for route in group.list_routes()]
 

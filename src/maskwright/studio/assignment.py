@@ -44,6 +44,8 @@ def assign(
 
 def _assign(connection: Connection, item: Item, annotator: str | None, actor: str) -> None:
     stored.change_item(connection, item.id, annotator=annotator)
+    if item.lease_person != annotator:  # a page that only showed it keeps nobody from painting
+        stored.change_item(connection, item.id, lease_client=None, lease_until=0.0)
     document = {"before": item.annotator, "after": annotator}
     add_event(connection, "assign", document, actor=actor, item_id=item.id)
 

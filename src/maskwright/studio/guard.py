@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..core.httphost import find_hostname, is_foreign
 from ..store.database import Database
+from ..store.items import end_leases
 from ..store.people import (
     Session,
     add_session,
@@ -36,16 +37,6 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 HEADER = "x-maskwright"
 SESSION_S = 30 * 24 * 3600.0
 LOGIN_S = 12 * 3600.0
-
-SECURITY_HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-}
 
 
 @dataclass
@@ -112,6 +103,7 @@ class Guard:
     def log_out(self, person: Person) -> None:
         """End the session of a browser."""
         with self.store.write() as writing:
+            end_leases(writing, session=person.session)
             end_session(writing, person.session)
 
     def find_person(self, connection: "HTTPConnection") -> Person | None:

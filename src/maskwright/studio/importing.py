@@ -8,18 +8,25 @@ import numpy as np
 from ..core.errors import ConfigError, DataError
 from ..core.labels import IGNORE, LabelMap
 from ..core.progress import Progress, silent
-from ..data.dataset import open_dataset
+from ..data.classes.kinds import BACKGROUND_NAMES
+from ..data.dataset import FolderDataset
 from .editing import EDITABLE, replace_map
+from .pairing import open_labels
 from .people import LOCAL
 from .project import Project
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """How many images got labels, and the keys of those that did not, with the reason."""
+    """Numbers of the images that got labels, and for each one that did not, the reason."""
 
-    num_images: int
+    item_ids: tuple[int, ...]
     left_out: tuple[str, ...]
+
+    @property
+    def num_images(self) -> int:
+        """How many images got labels."""
+        return len(self.item_ids)
 
     def to_json(self) -> dict[str, object]:
         """The document of `--json`."""
@@ -30,42 +37,66 @@ class Imported:
         return "\n".join([f"{self.num_images} images have the imported labels", *self.left_out])
 
 
-def import_labels(project: Project, path: Path, progress: Progress = silent) -> Imported:
+def import_labels(
+    project: Project, path: Path, progress: Progress = silent, *, actor: str = LOCAL
+) -> Imported:
     """Replace the labels of images by those of another dataset with the same keys.
 
-    Images that are submitted or accepted stay as they are.
+    `path` is a folder or an archive; its labels may come without images. Images that are
+    submitted or accepted stay as they are. A background that the format implies is unlabelled
+    where the project has no such class.
 
     Raises:
         DataError: Not a dataset.
         ConfigError: It has a class that the project has not.
     """
-    dataset = open_dataset(path)
-    unknown = [name for name in dataset.spec.names if name not in project.spec.names]
-    if unknown:
-        raise ConfigError(
-            f"{path}: has the classes {', '.join(unknown)}, which {project.name} has not; "
-            f"merge them with maskwright convert --mapping"
-        )
-    table = np.full(256, IGNORE, np.uint8)
-    for index, name in enumerate(dataset.spec.names):
-        table[index] = project.spec.names.index(name)
+    with open_labels(project, path) as dataset:
+        return _import(project, dataset, path, progress, actor)
+
+
+def _import(
+    project: Project, dataset: FolderDataset, path: Path, progress: Progress, actor: str
+) -> Imported:
+    table = _match_classes(project, dataset, path)
     index_by_key = {key: index for index, key in enumerate(dataset.keys)}
     with project.store.read() as connection:
         items = [i for i in project.list_items(connection) if i.source_id is None]
     wanted = [
         i for i in items if i.key in index_by_key and dataset.has_labels(index_by_key[i.key])
     ]
+    done: list[int] = []
     left_out: list[str] = []
     for item in progress(wanted, total=len(wanted), what="importing"):
         try:
             labels_HW = table[dataset.labels(index_by_key[item.key])]
-            _replace(project, item.id, labels_HW, str(path))
+            _replace(project, item.id, labels_HW, path.name, actor)
         except DataError as error:
             left_out.append(str(error))
-    return Imported(len(wanted) - len(left_out), tuple(left_out))
+        else:
+            done.append(item.id)
+    return Imported(tuple(done), tuple(left_out))
 
 
-def _replace(project: Project, item_id: int, labels_HW: LabelMap, where: str) -> None:
+def _match_classes(project: Project, dataset: FolderDataset, path: Path) -> LabelMap:
+    """The class of the project for each one of the dataset."""
+    names, known = dataset.spec.names, project.spec.names
+    unknown = [
+        name for name in names if name not in known and name.lower() not in BACKGROUND_NAMES
+    ]
+    if unknown:
+        raise ConfigError(
+            f"{path}: has the classes {', '.join(unknown)}, which {project.name} has not; "
+            f"merge them with maskwright convert --mapping"
+        )
+    table = np.full(256, IGNORE, np.uint8)
+    for index, name in enumerate(names):
+        table[index] = known.index(name) if name in known else IGNORE
+    return table
+
+
+def _replace(
+    project: Project, item_id: int, labels_HW: LabelMap, where: str, actor: str
+) -> None:
     project.open_item(item_id)
     with project.store.write() as connection:
         item = project.find_item(connection, item_id)
@@ -75,4 +106,4 @@ def _replace(project: Project, item_id: int, labels_HW: LabelMap, where: str) ->
             raise DataError(
                 f"{item.key}: is {item.size_HW} (H, W), the labels are {labels_HW.shape}"
             )
-        replace_map(connection, item, labels_HW, {"tool": "import", "from": where}, LOCAL)
+        replace_map(connection, item, labels_HW, {"tool": "import", "from": where}, actor)

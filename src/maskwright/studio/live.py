@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from ..store.items import Item
@@ -10,7 +10,7 @@ from .people import Person
 from .visibility import sees
 
 _MOST_WAITING = 1000
-_BEAT_S = 15.0
+BEAT_S = 15.0
 
 
 @dataclass(eq=False)
@@ -43,6 +43,13 @@ class News:
             else:
                 listener.put(text)
 
+    def tell_gone(self, before: Item, after: Item) -> None:
+        """Tell those who saw an image, and do not see it any more."""
+        text = f"data: {json.dumps({'kind': 'gone', 'item': after.id})}\n\n"
+        for listener in [*self._listeners]:
+            if sees(listener.person, before) and not sees(listener.person, after):
+                listener.put(text)
+
     def look(self, client: str, person: Person, item: Item) -> None:
         """A page shows an image now; the others are told."""
         self._looks[client] = (person, item)
@@ -61,17 +68,25 @@ class News:
         for listener in [*self._listeners]:
             self._end(listener)
 
-    async def listen(self, person: Person, client: str) -> AsyncIterator[str]:
-        """The messages from now on, and a beat where there is none for a while."""
+    async def listen(
+        self, person: Person, client: str, is_in: Callable[[], bool]
+    ) -> AsyncIterator[str]:
+        """The messages from now on, and a beat where there is none for a while.
+
+        `is_in` says whether the session still is one: it is asked at each beat.
+        """
         listener = _Listener(person, client, asyncio.get_running_loop())
         self._listeners.add(listener)
+        next_beat_s = listener.loop.time() + BEAT_S
         try:
             yield ": open\n\n"
             while True:
                 try:
-                    text = await asyncio.wait_for(listener.queue.get(), _BEAT_S)
+                    async with asyncio.timeout_at(next_beat_s):
+                        text = await listener.queue.get()
                 except TimeoutError:
-                    text = ": beat\n\n"
+                    next_beat_s = listener.loop.time() + BEAT_S
+                    text = ": beat\n\n" if is_in() else None
                 if text is None:
                     return
                 yield text

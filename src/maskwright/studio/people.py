@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from ..core.errors import ConfigError
 from ..store.chain import add_event
 from ..store.database import Connection, Database
-from ..store.people import User, find_user, set_user
+from ..store.items import end_leases
+from ..store.people import User, find_user, has_users, set_user
 from .errors import StudioError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def add_user(store: Database, name: str, role: str, *, actor: str) -> str:
     password = secrets.token_urlsafe(15)
     user = User(name=name, role=role, password_hash=_hash(password))
     with store.write() as connection:
+        end_leases(connection, person=name if has_users(connection) else LOCAL)
         set_user(connection, user)
         add_event(connection, "user", {"name": name, "role": role}, actor=actor)
     return password

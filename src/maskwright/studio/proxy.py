@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from ..core.errors import ConfigError
+from .headers import secure
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -67,7 +68,7 @@ def serve_under(app: "ASGIApp", path: str) -> "ASGIApp":
         if root and asked == root:
             from starlette.responses import RedirectResponse
 
-            await RedirectResponse(path, status_code=307)(scope, receive, send)
+            await secure(RedirectResponse(path, status_code=307))(scope, receive, send)
         elif asked.startswith(path):
             await app({**scope, "root_path": root}, receive, send)
         else:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..core.errors import MaskwrightError, OutputError
 from .errors import StudioError
-from .guard import SECURITY_HEADERS, Guard
+from .guard import Guard
+from .headers import secure
 from .models import Body, parse_model
 from .protocol import MOST_BYTES
 
@@ -89,11 +90,21 @@ def make_answer(route: Route, guard: Guard) -> Call:
             response = send_json({"error": str(error), "why": "disk"}, status=507)
         except MaskwrightError as error:
             response = send_json({"error": str(error)}, status=422)
-        for name, value in SECURITY_HEADERS.items():
-            response.headers[name] = value
-        return response
+        return secure(response)
 
     return answer
+
+
+async def answer_missing(request: "Request", error: Exception) -> "Response":
+    """The answer where no call fits: Starlette's HTTPException, as the refusals of calls."""
+    text = f"there is no call {request.method} {request.url.path}; /api/openapi.json has all"
+    return secure(send_json({"error": text}, status=getattr(error, "status_code", 404)))
+
+
+async def answer_fault(_request: "Request", _error: Exception) -> "Response":
+    """The answer to a request that ends in a bug, whose traceback the log has."""
+    text = "the studio has a fault; what it wrote to its terminal says which"
+    return secure(send_json({"error": text}, status=500))
 
 
 async def in_thread(work: Callable[[], T]) -> T:

@@ -1,9 +1,10 @@
-"""Stream: the next work of an annotator, where copies are labelled.
+"""Stream: the next work of a person.
 
-First what the person has begun, then practice until it is passed, then gold where it is due,
-and else a copy of an image that needs one. Gold is drawn at positions that follow from the name
-alone: nobody can predict them, and they stay when the studio is started again. The gold that
-the fewest people have seen comes first.
+First what the person has begun, and for a reviewer what others have submitted. Where copies are
+labelled, practice comes then, until it is passed, gold where it is due, and else a copy of an
+image that needs one. Gold is drawn at positions that follow from the name alone: nobody can
+predict them, and they stay when the studio is started again. The gold that the fewest people
+have seen comes first.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from ..store.judgements import Reference, Score, list_references, list_scores
 from .editing import EDITABLE
 from .errors import StudioError
 from .judging import estimate_iou
-from .people import Person
+from .people import LOCAL, Person
 from .project import Project
 from .settings import Settings, read_settings
 
@@ -42,9 +43,23 @@ def find_next(project: Project, person: Person) -> Item:
         mine = [i for i in items if i.annotator == person.name and i.state in EDITABLE]
         if mine:
             return min(mine, key=lambda item: (item.state != "returned", -item.priority))
+        if person.name != LOCAL and (waiting := _list_waiting(items, person)):
+            return max(waiting, key=lambda item: (item.state == "in_review", item.priority))
         if not settings.copies:
             return _choose_free(items, person, time.time())
         return _make_copy(project, connection, items, person.name, settings)
+
+
+def _list_waiting(items: Sequence[Item], person: Person) -> list[Item]:
+    """What a reviewer has begun to review, and what others have submitted."""
+    if not person.may("reviewer"):
+        return []
+    images = [i for i in items if i.source_id is None and i.annotator != person.name]
+    return [
+        i
+        for i in images
+        if i.state == "submitted" or (i.state == "in_review" and i.reviewer == person.name)
+    ]
 
 
 def _choose_free(items: Sequence[Item], person: Person, now_s: float) -> Item:

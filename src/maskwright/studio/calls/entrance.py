@@ -1,10 +1,12 @@
 """The page and its files, the link, login, and the people of a studio."""
 
+from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from ...core.errors import OutputError
 from ...store.items import Item
 from ...store.people import list_users
 from ..errors import StudioError
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 _STATIC = files("maskwright.studio") / "static"
 _CLIENT = Parameter(name="client", text="The name of the page that listens")
+_REFUSAL = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Studio</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,"><link rel="stylesheet" href="assets/studio.css"></head>
+<body class="refused"><main><h1>The studio does not open here</h1><p>{text}</p></main></body>
+</html>
+"""
 
 
 class Login(Body):
@@ -87,6 +96,17 @@ class Entrance:
 
     async def show_page(self, request: "Request") -> "Response":
         """The page; with the token of the link, the cookie and the page without the token."""
+        try:
+            return self._open_page(request)
+        except StudioError as error:
+            if "text/html" not in request.headers.get("accept", ""):
+                raise
+            page = _REFUSAL.format(text=escape(str(error))).encode()
+            answer = send_bytes(page, "text/html", cache="no-store")
+            answer.status_code = error.status
+            return answer
+
+    def _open_page(self, request: "Request") -> "Response":
         from starlette.responses import RedirectResponse
 
         guard, token = self.site.guard, request.query_params.get("token")
@@ -143,7 +163,15 @@ class Entrance:
         # The second header is for nginx, which otherwise holds messages back.
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         client = request.query_params.get("client", "")
-        stream = self.site.news.listen(request.state.person, client)
+        person: Person = request.state.person
+
+        def is_in() -> bool:
+            try:
+                return self.site.guard.find_person(request) == person
+            except OutputError:  # the store is away, the session may be there
+                return True
+
+        stream = self.site.news.listen(person, client, is_in)
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
     async def look(self, request: "Request") -> "Response":

@@ -170,16 +170,20 @@ class Images:
             patches=received.patches,
         )
 
-        def apply() -> Result:
+        def apply() -> tuple[stored.Item, Result]:
             assistant, person = self.site.assistant, client.person
-            assistant.prepare(self.site.find_seen(request), asked.edit, person)
+            seen = self.site.find_seen(request)
+            assistant.prepare(seen, asked.edit, person)
             draw = partial(assistant.draw, person=person)
-            return apply_edit(self.site.project, asked, client, draw)
+            return seen, apply_edit(self.site.project, asked, client, draw)
 
-        result = await in_thread(apply)
+        seen, result = await in_thread(apply)
         tiles, item = describe_tiles(result.tiles), result.item
         told = {"item": item.id, "rev": result.rev, "state": item.state, "tiles": tiles}
+        told |= {"annotator": item.annotator}
         self.site.news.tell({"kind": "edit", "client": client.name, **told}, item)
+        if seen.annotator != item.annotator:
+            self.site.news.tell_gone(seen, item)
         answer = {"rev": result.rev, "state": item.state, "tiles": tiles}
         return send_json({**answer, "px_changed": result.px_changed})
 

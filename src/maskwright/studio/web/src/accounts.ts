@@ -11,10 +11,11 @@ export class Accounts {
 
   /** List the accounts; a click on one takes its name and role into the form. */
   async show(): Promise<void> {
-    find("accounts-part").hidden = !may(this.me, "admin");
-    if (find("accounts-part").hidden) return;
-    const users = await readUsers();
+    if (!may(this.me, "admin")) return;
+    const users = await readUsers(), select = find<HTMLSelectElement>("account-role");
     find("accounts-first").hidden = users.length > 0;
+    select.disabled = users.length === 0;
+    if (select.disabled) select.value = "admin";
     find("accounts").replaceChildren(...users.map(({ name, role }) => make("button", {
       type: "button", textContent: `${name}, ${role}`,
       onclick: () => { find<HTMLInputElement>("account-name").value = name; find<HTMLSelectElement>("account-role").value = role; },
@@ -26,7 +27,8 @@ export class Accounts {
     try {
       const name = find<HTMLInputElement>("account-name").value, role = find<HTMLSelectElement>("account-role").value as Person["role"];
       const { password } = await addUser(name, role);
-      say(`${name} (${role}) logs in with the password ${password}. It is not shown again.`);
+      const ends = this.me.name === "local" ? " This page is shut now: keep the password, then load it again." : "";
+      say(`${name} (${role}) logs in with the password ${password}. It is not shown again.${ends}`);
       if (this.me.name !== "local") await this.show();
     } catch (error) {
       say((error as Error).message);

@@ -1,5 +1,6 @@
 // Edits that the server has refused: which of them to do again, and as a file for safe keeping.
 
+import { save } from "./files";
 import type { Pending } from "./outbox";
 
 /** The edits without those that were undone among themselves, in their order. */
@@ -21,10 +22,6 @@ export function saveAsFile(key: string, left: Pending[]): void {
     const { ms: _, tiles: __, ...edit } = header;
     return { rev, ...edit };
   });
-  const url = URL.createObjectURL(new Blob([JSON.stringify({ image: key, edits }, null, 1)], { type: "application/json" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = `edits-${key.replace(/[^\w.-]+/g, "_")}.json`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  const content = new Blob([JSON.stringify({ image: key, edits }, null, 1)], { type: "application/json" });
+  save(`edits-${key.replace(/[^\w.-]+/g, "_")}.json`, content);
 }

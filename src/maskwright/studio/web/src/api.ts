@@ -9,6 +9,8 @@ export const ROLES = ["viewer", "annotator", "reviewer", "manager", "admin"] as 
 export interface Person { name: string; role: typeof ROLES[number] }
 export interface Project { name: string; person: Person; classes: ClassDef[]; has_model: boolean; has_frames: boolean; has_sam: boolean; tile_px: number; picture_px: number }
 export type State = "new" | "in_progress" | "submitted" | "in_review" | "returned" | "accepted";
+/** States in which an annotator paints. */
+export const EDITABLE: readonly State[] = ["new", "in_progress", "returned"];
 export interface ItemRow {
   id: number; key: string; split: string; group: string; state: State; rev: number;
   size_HW: [number, number] | null;
@@ -134,6 +136,14 @@ export const addTag = (name: string, items?: number[]) => askWith<{ images: numb
 export const takeSteps = (verb: "accept" | "return", items: { item: number; rev: number }[]) =>
   askWith<{ images: number; refused: string[] }>("api/steps", { verb, items });
 export const readTags = () => askJson<{ tags: { name: string; at: string; images: number }[] }>("api/tags").then((answer) => answer.tags);
+export const readFormats = () => askJson<{ formats: string[] }>("api/formats").then((answer) => answer.formats);
+export const importZip = (file: File) =>
+  askJson<{ images: number; left_out: string[] }>("api/import", { method: "POST", body: file, headers: { "Content-Type": "application/zip" } });
+export const exportZip = async (format: string, tag: string) => {
+  const answer = await ask(`api/export?${new URLSearchParams({ format, tag })}`);
+  const name = /filename="(.+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1] ?? "export.zip";
+  return { name, content: await answer.blob() };
+};
 export type Order = "scores" | "uncertainty" | "disagreement" | "rarity" | "queue" | "random";
 export interface OrderState { state: "running" | "finished" | "failed"; images: number; done?: number; total?: number; error?: string }
 export const readOrder = () => askJson<OrderState>("api/order");

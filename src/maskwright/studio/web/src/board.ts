@@ -1,7 +1,8 @@
 // The board: progress, people and their numbers, and the settings of the project.
 
-import { addTag, changeSettings, orderWork, readOrder, readPeople, readProgress, readSettings, readTags, type Estimate, type Order, type Person, type PersonNumbers, type Settings } from "./api";
+import { addTag, changeSettings, orderWork, readOrder, readPeople, readProgress, readSettings, type Estimate, type Order, type Person, type PersonNumbers, type Settings } from "./api";
 import { Accounts } from "./accounts";
+import { Files } from "./files";
 import { find, make, may, showNotice, STATES } from "./panels";
 
 /** Between two questions how far an ordering is. */
@@ -22,20 +23,35 @@ const FIELDS: [keyof Settings, string, { step?: string; max?: string; choices?: 
   ["tolerance_px", "Borders are right within (px)", { max: "100" }],
 ];
 
+/** Who sees which part of the board. */
+const ROLE_OF_PART: Record<string, Person["role"]> = { progress: "viewer", people: "annotator", work: "manager", accounts: "admin", settings: "manager" };
+
+function showPart(name: string): void {
+  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-part]")) {
+    button.ariaPressed = String(button.dataset.part === name);
+    find(`part-${button.dataset.part}`).hidden = button.dataset.part !== name;
+  }
+}
+
 export class Board {
   private settings: Settings | null = null;
   private readonly accounts: Accounts;
+  private readonly files = new Files();
 
   constructor(private readonly me: Person, private readonly classes: string[]) {
     this.accounts = new Accounts(me);
     find("show-board").onclick = () => void this.open();
-    find("tag-form").hidden = !may(me, "manager");
+    for (const button of document.querySelectorAll<HTMLButtonElement>("[data-part]")) {
+      button.hidden = !may(me, ROLE_OF_PART[button.dataset.part!]);
+      button.onclick = () => showPart(button.dataset.part!);
+    }
     find("tag-form").onsubmit = (event) => {
       event.preventDefault();
       const name = find<HTMLInputElement>("tag-name");
-      addTag(name.value).then(() => { name.value = ""; return this.showTags(); }).catch((error: Error) => { find("tags").textContent = error.message; });
+      addTag(name.value)
+        .then(({ images }) => { find("tag-note").textContent = `${images} images are tagged ${name.value}.`; name.value = ""; return this.files.show(); })
+        .catch((error: Error) => { find("tag-note").textContent = error.message; });
     };
-    find("order-form").hidden = !may(me, "manager");
     find("order").onchange = () => { find("order-file").hidden = find<HTMLSelectElement>("order").value !== "scores"; };
     find("order-form").onsubmit = (event) => { event.preventDefault(); void this.order(); };
     find("settings-form").onsubmit = (event) => { event.preventDefault(); void this.save(); };
@@ -43,7 +59,7 @@ export class Board {
 
   async open(): Promise<void> {
     try {
-      await Promise.all([this.showProgress(), this.showTags(), may(this.me, "annotator") ? this.showPeople() : null, may(this.me, "manager") ? this.showSettings() : null, this.accounts.show()]);
+      await Promise.all([this.showProgress(), may(this.me, "annotator") ? this.showPeople() : null, ...(may(this.me, "manager") ? [this.showSettings(), this.files.show()] : []), this.accounts.show()]);
       find<HTMLDialogElement>("board").showModal();
     } catch (error) {
       showNotice((error as Error).message);
@@ -53,8 +69,8 @@ export class Board {
   private async showProgress(): Promise<void> {
     const { states, days, left, end } = await readProgress();
     const total = Object.values(states).reduce((sum, number) => sum + number, 0);
-    find("board-states").replaceChildren(...Object.entries(states).map(([state, number]) => make("li", {},
-      make("b", { textContent: String(number) }), make("span", { className: `state ${state}`, textContent: STATES[state as keyof typeof STATES] }))));
+    find("board-states").replaceChildren(...Object.entries(STATES).map(([state, textContent]) => make("li", {},
+      make("b", { textContent: String(states[state] ?? 0) }), make("span", { className: `state ${state}`, textContent }))));
     find("board-end").textContent = `${left} of ${total} are left${end ? `; at the speed of the last two weeks the last one is accepted on ${end}` : ""}.`;
     find("burn-down").replaceChildren(...(days.length > 0 ? [drawBurnDown(days, total)] : []));
   }
@@ -75,11 +91,6 @@ export class Board {
     } catch (error) {
       say((error as Error).message);
     }
-  }
-
-  private async showTags(): Promise<void> {
-    const tags = await readTags();
-    find("tags").textContent = tags.length > 0 ? `Tags: ${tags.map(({ name, at, images }) => `${name} (${images} images, ${at.slice(0, 10)})`).join(", ")}` : "";
   }
 
   private async showPeople(): Promise<void> {
@@ -130,16 +141,16 @@ export class Board {
       const input = choices
         ? make("select", { id }, ...choices.map((value) => make("option", { value, textContent: value })))
         : make("input", { id, type: "number", min: "0", max, step });
-      input.value = String(settings[name]);
+      input.value = showValue(settings[name]);
       return make("div", {}, make("label", { htmlFor: id, textContent: text }), input);
     }), make("label", {}, make("input", { id: "setting-shows_metrics", type: "checkbox", checked: settings.shows_metrics }), "People see their own numbers"));
-    find("settings-part").hidden = false;
   }
 
   private async save(): Promise<void> {
     const values = Object.fromEntries(FIELDS.map(([name, , { choices }]) => {
       const { value } = find<HTMLInputElement>(`setting-${name}`);
-      return [name, choices ? value : Number(value)];
+      // What is shown with fewer digits is kept as it is, unless somebody changes it.
+      return [name, choices ? value : value === showValue(this.settings![name]) ? this.settings![name] : Number(value)];
     }));
     try {
       await changeSettings({ ...this.settings!, ...values, shows_metrics: find<HTMLInputElement>("setting-shows_metrics").checked });
@@ -156,6 +167,7 @@ function parseScores(text: string): Record<string, number> {
   return Object.fromEntries(rows.filter(([key, score]) => key && score && Number.isFinite(Number(score))).map(([key, score]) => [key, Number(score)]));
 }
 
+const showValue = (value: unknown): string => (typeof value === "number" ? String(Math.round(1000 * value) / 1000) : String(value));
 const format = (value: number | null | undefined, digits = 3): string => (value === null || value === undefined ? "" : value.toFixed(digits));
 const percent = (value: number | null | undefined): string => (value === null || value === undefined ? "" : `${Math.round(100 * value)} %`);
 

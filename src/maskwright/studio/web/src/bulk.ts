@@ -8,6 +8,12 @@ interface Page { listed: () => ItemRow[]; open: () => number | undefined }
 /** States that a step leads from. */
 const FROM = { accept: ["submitted", "in_review"], return: ["submitted", "in_review"], assign: ["new", "in_progress", "submitted", "in_review", "returned"], tag: ["accepted"] };
 
+/** Buttons say how many images they change. */
+const BUTTONS: [string, string, keyof typeof FROM][] = [
+  ["bulk-accept", "Accept", "accept"], ["bulk-return", "Return", "return"], ["bulk-tag-go", "Tag", "tag"],
+  ["assign-go", "Assign", "assign"], ["assign-free", "Make nobody's:", "assign"],
+];
+
 export class Bulk {
   constructor(person: Person, private readonly page: Page) {
     const isManager = may(person, "manager");
@@ -35,8 +41,11 @@ export class Bulk {
   private say(text: string): void { find("bulk-note").textContent = text; }
 
   private count(): void {
-    const [open, waiting, accepted] = (["assign", "accept", "tag"] as const).map((action) => this.choose(action).length);
-    find("assign-count").textContent = `${open} not accepted, ${waiting} of them submitted or in review; ${accepted} accepted`;
+    for (const [id, text, action] of BUTTONS) {
+      const { length } = this.choose(action), button = find<HTMLButtonElement>(id);
+      button.textContent = `${text} ${length}`;
+      button.disabled = length === 0;
+    }
   }
 
   private async show(): Promise<void> {
@@ -57,6 +66,7 @@ export class Bulk {
     if (rows.length === 0) return this.say(`No image can be ${what}.`);
     try {
       this.say(await work());
+      this.count();
     } catch (error) {
       this.say((error as Error).message);
     }

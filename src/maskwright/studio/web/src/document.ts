@@ -1,7 +1,7 @@
 // One open image: its class map, its edits, undo and redo.
 
 import type { Opened } from "./ahead";
-import { client, contents, readEdits, type EditResult, type Item, type LoggedEdit, type State } from "./api";
+import { client, contents, EDITABLE, readEdits, type EditResult, type Item, type LoggedEdit, type State } from "./api";
 import type { Outbox, Pending } from "./outbox";
 import { emitSpans, makeTable, type Asked, type Drawable, type Geometry, type Mode } from "./raster";
 import { TileMap, type TileChange } from "./tilemap";
@@ -49,8 +49,7 @@ export class Doc {
 
   get revision(): number { return this.rev; }
   get canPaint(): boolean {
-    const states = ["new", "in_progress", "returned"];
-    const open = states.includes(this.state) || (this.state === "in_review" && this.reviewer === this.me);
+    const open = EDITABLE.includes(this.state) || (this.state === "in_review" && this.reviewer === this.me);
     return this.writable && !this.refused && this.waits === 0 && open;
   }
 

@@ -1,7 +1,7 @@
 // The list of images: filters, search, who has which, and what comes next.
 
-import { client, type ItemRow, type Look } from "./api";
-import { find, make, STATES } from "./panels";
+import { client, EDITABLE, type ItemRow, type Look, type Person } from "./api";
+import { find, make, may, STATES } from "./panels";
 
 const MOST_ROWS = 400;
 
@@ -9,7 +9,7 @@ export class ItemList {
   items: ItemRow[] = [];
   private looks: Look[] = [];
 
-  constructor(private readonly me: string, private readonly choose: (id: number) => void) {
+  constructor(private readonly me: Person, private readonly choose: (id: number) => void) {
     find("search").oninput = () => this.show();
     find("filter").onchange = () => this.show();
   }
@@ -17,13 +17,12 @@ export class ItemList {
   /** Those that the filters leave. */
   get listed(): ItemRow[] {
     const wanted = find<HTMLInputElement>("search").value.trim().toLowerCase(), filter = find<HTMLSelectElement>("filter").value;
-    // Those with a higher priority come first; the sort keeps the order of equal ones.
-    return this.items.toSorted((a, b) => b.priority - a.priority).filter((item) => this.fits(item, filter)
+    return this.byPriority.filter((item) => this.fits(item, filter)
       && [item.key, item.split, item.group, item.annotator ?? ""].some((text) => text.toLowerCase().includes(wanted)));
   }
 
   private fits(item: ItemRow, filter: string): boolean {
-    if (filter === "mine") return item.annotator === this.me;
+    if (filter === "mine") return item.annotator === this.me.name;
     if (filter === "free") return item.annotator === null;
     if (filter === "comments") return (item.open_comments ?? 0) > 0;
     return filter === "" || item.state === filter;
@@ -33,9 +32,19 @@ export class ItemList {
 
   /** The one that this person begins with. */
   get first(): ItemRow | undefined {
-    const open = this.items.toSorted((a, b) => b.priority - a.priority).filter(({ state }) => state !== "accepted");
-    return open.find(({ annotator }) => annotator === this.me) ?? open[0] ?? this.items[0];
+    const open = this.byPriority.filter(({ state }) => state !== "accepted");
+    const own = open.find(({ annotator, state }) => annotator === this.me.name && EDITABLE.includes(state));
+    return own ?? this.waiting ?? open.find(({ state }) => EDITABLE.includes(state)) ?? open[0] ?? this.items[0];
   }
+
+  /** The first that this person reviews. */
+  get waiting(): ItemRow | undefined {
+    if (this.me.name === "local" || !may(this.me, "reviewer")) return undefined;
+    return this.byPriority.find(({ annotator, state, source }) => annotator !== this.me.name && state === "submitted" && !source);
+  }
+
+  /** Those with a higher priority come first; the sort keeps the order of equal ones. */
+  private get byPriority(): ItemRow[] { return this.items.toSorted((a, b) => b.priority - a.priority); }
 
   next(id: number | undefined, by: number): ItemRow | undefined {
     const { listed } = this;
@@ -87,12 +96,13 @@ export class ItemList {
   }
 
   private makeRow(item: ItemRow, open: number | undefined): HTMLElement {
-    const comments = item.open_comments ? `${item.open_comments} open` : "";
+    const comments = item.open_comments ? `${item.open_comments} open comment${item.open_comments > 1 ? "s" : ""}` : "";
     const kind = item.source ? item.kind ?? "" : "";
     const people = this.listPeople(item.id), seen = people.length > 0 ? `seen by ${people.join(", ")}` : "";
     const button = make("button", { className: "item", onclick: () => this.choose(item.id), title: item.key },
       make("span", { className: "name", textContent: item.key }),
-      make("span", { className: `state ${item.state}`, textContent: [STATES[item.state], item.annotator, kind, comments, seen].filter(Boolean).join(", ") }));
+      make("span", { className: `state ${item.state}`, textContent: [STATES[item.state], item.annotator, kind].filter(Boolean).join(", ") }),
+      make("span", { className: "more", textContent: [comments, seen].filter(Boolean).join(", ") }));
     if (item.id === open) button.ariaCurrent = "true";
     return make("li", {}, button);
   }

@@ -1,7 +1,7 @@
 // The page: the list of images, the one that is open and its steps, and what others do.
 
 import { Ahead, readOpened } from "./ahead";
-import { Refusal, client, findNext, look, readItems, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
+import { EDITABLE, Refusal, client, findNext, look, readItems, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
 import { Board } from "./board";
 import { Bulk } from "./bulk";
 import { Doc } from "./document";
@@ -9,7 +9,7 @@ import { Guide } from "./guide";
 import { ItemList } from "./itemlist";
 import { showPerson, withLogin } from "./login";
 import { Outbox, type Saving } from "./outbox";
-import { askReason, bindTabs, find, listSteps, make, may, showNotice, showTab, STATES } from "./panels";
+import { askReason, bindTabs, find, listSteps, make, may, showNotice, showTab, STATES, type Step } from "./panels";
 import { Recovery } from "./recovery";
 import { References } from "./references";
 import { Review } from "./review";
@@ -30,6 +30,8 @@ class App {
   private opening = 0;
   private refreshes = false;
   private shownState: State | null = null;
+  /** The image of another person that this one chose to paint on. */
+  private joined: number | undefined;
   private readonly ahead = new Ahead();
   private review: Review;
   private shade: Shade;
@@ -55,7 +57,7 @@ class App {
     this.versions = new Versions({ redraw, reload: (id) => this.open(id), before: (id) => this.list.next(id, -1) });
     this.references = new References(project.person);
     new Board(project.person, project.classes.map(({ name }) => name));
-    this.list = new ItemList(project.person.name, (id) => void this.open(id));
+    this.list = new ItemList(project.person, (id) => void this.open(id));
     this.review = new Review({
       redraw,
       reveal: (x, y) => { this.stage.view.center(x, y); this.refresh(); },
@@ -65,6 +67,7 @@ class App {
 
   async start(): Promise<void> {
     showPerson(this.project.person);
+    document.body.dataset.role = this.project.person.role;
     document.title = `${this.project.name} - Studio`;
     this.outbox = await Outbox.open(
       (saving) => this.showSaving(saving),
@@ -92,9 +95,9 @@ class App {
     location.hash = String(id);
     showNotice("");
     try {
-      const ahead = this.ahead.take(this.list.find(id)), mayPaint = may(this.project.person, "annotator");
+      const row = this.list.find(id), ahead = this.ahead.take(row);
       // The server has an image that was fetched ahead: its lease need not wait until all is shown.
-      const early = ahead && mayPaint ? takeLease(id) : null;
+      const early = ahead && row && this.claims(row) ? takeLease(id) : null;
       early?.catch(() => undefined); // it is told below
       const doc = new Doc(ahead ?? await readOpened(id), this.project.person.name, this.outbox, () => this.refreshSoon());
       if (opening !== this.opening) return;
@@ -105,7 +108,7 @@ class App {
       void this.review.open(doc);
       void look(id).then((looks) => this.showLooks(looks));
       await doc.load();
-      if (mayPaint) await this.holdLease(doc, early ?? takeLease(id));
+      if (this.doc === doc) await this.claim(early);
       // What an earlier page has left is refused without the lease: it waits until this page takes it over.
       if (doc.writable) await this.recovery.sendLeft(id);
     } catch (error) {
@@ -134,11 +137,35 @@ class App {
     if (doc.writable) await this.open(doc.item.id);
   }
 
+  /** Whether this page paints an image without being asked to: nobody's, or the person's own work or review. */
+  private claims({ id, state, annotator, reviewer }: ItemRow): boolean {
+    const { person } = this.project;
+    if (!may(person, "annotator")) return false;
+    if (state === "in_review") return reviewer === person.name;
+    return EDITABLE.includes(state) && ([null, person.name].includes(annotator) || person.name === "local" || id === this.joined);
+  }
+
+  /** Take the lease of the open image where this page is to paint it, and give it back where it is not any more. */
+  private async claim(early: Promise<ItemRow> | null = null): Promise<void> {
+    const { doc } = this, row = this.list.find(doc?.item.id) ?? doc?.item;
+    if (!doc || !row || doc.refused) return;
+    const claims = this.claims({ ...row, state: doc.state });
+    if (claims && !doc.writable) return this.holdLease(doc, early ?? takeLease(row.id));
+    if (!claims && doc.writable) {
+      this.stage.cancel();
+      doc.writable = false;
+      void takeLease(row.id, "end").catch(() => undefined);
+    }
+    if (!claims && EDITABLE.includes(doc.state) && row.annotator && !row.source && may(this.project.person, "reviewer"))
+      showNotice(`This is the work of ${row.annotator}.`, [["Paint on it", () => { this.joined = row.id; void this.claim(); }]]);
+  }
+
   /** Paint the image where its lease comes; else say who has it. */
   private async holdLease(doc: Doc, asked: Promise<ItemRow>): Promise<void> {
     try {
       const { rev } = await asked;
       if (this.doc?.item.id !== doc.item.id) return void takeLease(doc.item.id, "end").catch(() => undefined);
+      if (!doc.writable) showNotice("");
       doc.writable = true;
       await doc.follow(rev);
     } catch (error) {
@@ -177,8 +204,13 @@ class App {
     this.review.drawPins(context, scale);
   }
 
+  private get steps(): Step[] {
+    const { doc } = this;
+    return doc ? listSteps({ ...(this.list.find(doc.item.id) ?? doc.item), state: doc.state }, this.project.person) : [];
+  }
+
   private stepBy(index: number): void {
-    const step = this.doc && listSteps(this.doc.state, this.project.person)[index];
+    const step = this.steps[index];
     if (step) void this.step(step.verb);
   }
 
@@ -191,8 +223,9 @@ class App {
       doc.state = row.state;
       doc.reviewer = row.reviewer;
       this.list.put(row);
-      if (verb === "accept") await this.openNext(1);
+      if (verb === "accept") await this.openAfter(this.list.waiting ?? this.list.next(doc.item.id, 1));
       if (verb === "submit" && row.is_practice) showNotice("Practice: compare your labels with what is shown as wrong. Next work goes on.");
+      if (this.doc === doc) await this.claim();
     } catch (error) {
       const asks = error instanceof Refusal && error.answer.why === "comments";
       showNotice((error as Error).message, [asks
@@ -202,10 +235,9 @@ class App {
     this.showItem();
   }
 
-  private async openNext(by: number): Promise<void> {
-    const next = this.list.next(this.doc?.item.id, by);
-    if (next) await this.open(next.id);
-  }
+  private async openNext(by: number): Promise<void> { await this.openAfter(this.list.next(this.doc?.item.id, by)); }
+
+  private async openAfter(row: ItemRow | undefined): Promise<void> { if (row) await this.open(row.id); }
 
   private listen(): void {
     const source = new EventSource(`api/events?client=${client}`);
@@ -214,6 +246,7 @@ class App {
       if (news.kind === "presence") return this.showLooks(news.looks);
       if (news.kind === "list") return void this.readList();
       if (news.kind === "comment") return this.review.put(news.item, news.comment);
+      if (news.kind === "gone") return this.showItems(this.list.items.filter(({ id }) => id !== news.item));
       const { kind: _, client: from, item: id, ...row } = news;
       this.list.put({ ...row, id });
       if (from !== client && this.doc?.item.id === id) this.follow(this.doc, news);
@@ -228,13 +261,18 @@ class App {
     });
   }
 
-  /** The list has changed; an image that is not in it any more is not painted here. */
   private async readList(): Promise<void> {
-    const items = await readItems(), { doc } = this;
+    this.showItems(await readItems());
+    await this.claim();
+  }
+
+  /** The list has changed; an image that is not in it any more is not painted here. */
+  private showItems(items: ItemRow[]): void {
+    const { doc } = this;
     this.list.items = items;
     const row = this.list.find(doc?.item.id);
     if (doc && row) doc.state = row.state;
-    if (doc && !row && doc.writable) {
+    if (doc && !row) {
       this.stage.cancel();
       doc.writable = false;
       showNotice("This image is not your work any more.", [["Next work", () => void this.nextWork()]]);
@@ -257,6 +295,8 @@ class App {
       this.stage.cancel();
       doc.writable = false;
       showNotice("Another page has taken this image over.", [["Take it back", () => void this.takeOver()]]);
+    } else if (news.lease === null) {
+      void this.claim();
     }
     this.showItem();
   }
@@ -286,10 +326,11 @@ class App {
     find("title").textContent = row?.is_practice ? `Practice: ${doc.item.key}` : doc.item.key;
     this.references.show(doc.item.id, doc.state);
     const state = find("state");
-    state.textContent = doc.writable ? STATES[doc.state] : `${STATES[doc.state]}, read only`;
+    const isShut = !doc.writable && EDITABLE.includes(doc.state) && may(this.project.person, "annotator");
+    state.textContent = isShut ? `${STATES[doc.state]}, read only` : STATES[doc.state];
     state.className = `state ${doc.state}`;
-    find("steps").replaceChildren(...listSteps(doc.state, this.project.person).map(({ verb, text }) =>
-      make("button", { textContent: text, className: verb === "return" ? "" : "primary", onclick: () => void this.step(verb) })));
+    find("steps").replaceChildren(...this.steps.map(({ verb, text }, index) =>
+      make("button", { textContent: text, className: index === 0 ? "primary" : "", onclick: () => void this.step(verb) })));
     this.list.show(doc.item.id);
   }
 

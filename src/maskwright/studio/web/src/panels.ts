@@ -1,6 +1,6 @@
 // Lists and buttons around the image. Names come from files and are only ever set as text.
 
-import { ROLES, type ClassDef, type Person, type State } from "./api";
+import { ROLES, type ClassDef, type ItemRow, type Person, type State } from "./api";
 import { makeIcon, type IconName } from "./icons";
 import { IGNORE } from "./raster";
 import type { Settings, ToolName } from "./tools";
@@ -27,7 +27,7 @@ export const STATES: Record<State, string> = {
   new: "new", in_progress: "in progress", submitted: "submitted", in_review: "in review", returned: "returned", accepted: "accepted",
 };
 
-interface Step { verb: string; text: string; role: Person["role"] }
+export interface Step { verb: string; text: string; role: Person["role"] }
 const SUBMIT: Step = { verb: "submit", text: "Submit", role: "annotator" };
 const ACCEPT: Step = { verb: "accept", text: "Accept", role: "reviewer" };
 const RETURN: Step = { verb: "return", text: "Return", role: "reviewer" };
@@ -38,8 +38,12 @@ const STEPS: Record<State, Step[]> = {
   accepted: [{ verb: "reopen", text: "Reopen", role: "manager" }],
 };
 
-/** The steps that a person may take from a state. */
-export const listSteps = (state: State, person: Person): Step[] => STEPS[state].filter(({ role }) => may(person, role));
+/** The steps that a person may take with an image; nobody accepts the own work, and copies are not accepted. */
+export const listSteps = ({ state, annotator, source }: ItemRow, person: Person): Step[] => STEPS[state].filter(({ role, verb }) => {
+  const isOwn = annotator === person.name, isFree = annotator === null || person.name === "local";
+  if (!may(person, role) || (source && !["submit", "return"].includes(verb))) return false;
+  return verb === "submit" ? isOwn || isFree : verb !== "accept" || !isOwn;
+});
 
 export const may = (person: Person, role: Person["role"]): boolean => ROLES.indexOf(person.role) >= ROLES.indexOf(role);
 
@@ -110,13 +114,13 @@ export function showClasses(
       swatch, make("span", { className: "name", textContent: name }), make("kbd", { textContent: keyOf(value) }));
     chosen.ariaPressed = String(settings.value === value);
     return make("li", {}, chosen,
-      toggle(["unlocked", "locked"], `Lock ${name}: nothing is painted over it`, settings.locked.has(value), () => act.toggleLock(value)),
+      toggle(["unlocked", "locked"], `Lock ${name}: nothing is painted over it`, settings.locked.has(value), () => act.toggleLock(value), "paints"),
       toggle(["seen", "hidden"], `Hide ${name}`, hidden.has(value), () => act.toggleHidden(value)));
   }));
 }
 
-function toggle(icons: [IconName, IconName], title: string, on: boolean, act: () => void): HTMLButtonElement {
-  const button = make("button", { className: "toggle", title, ariaLabel: title, onclick: act }, makeIcon(icons[Number(on)]));
+function toggle(icons: [IconName, IconName], title: string, on: boolean, act: () => void, kind = ""): HTMLButtonElement {
+  const button = make("button", { className: `toggle ${kind}`, title, ariaLabel: title, onclick: act }, makeIcon(icons[Number(on)]));
   button.ariaPressed = String(on);
   return button;
 }

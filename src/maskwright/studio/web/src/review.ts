@@ -76,13 +76,13 @@ export class Review {
     const answers = this.comments.filter(({ thread }) => thread === first.id);
     const lines = [first, ...answers].map((comment) => make("p", {},
       make("strong", { textContent: comment.author }), make("time", { textContent: comment.at.slice(0, 16).replace("T", " ") }), make("span", { textContent: comment.text })));
-    const answer = make("input", { type: "text", ariaLabel: `Answer to comment ${number}`, placeholder: "Answer" });
+    const answer = make("input", { type: "text", className: "paints", ariaLabel: `Answer to comment ${number}`, placeholder: "Answer" });
     answer.onkeydown = (event) => {
       if (event.key === "Enter") void this.send(answer.value.trim(), { thread: first.id });
     };
     const isOpen = first.resolved_by === null, doc = this.doc!;
     const change = make("button", {
-      textContent: isOpen ? "Resolve" : "Open again", onclick: () => void this.take(() => resolveComment(doc.item.id, first.id, !isOpen)),
+      className: "paints", textContent: isOpen ? "Resolve" : "Open again", onclick: () => void this.take(() => resolveComment(doc.item.id, first.id, !isOpen)),
     });
     const place = first.at_xy;
     const go = make("button", { textContent: place ? `${number}: at ${place.map(Math.floor).join(", ")}` : `${number}: image`, className: "pin" });

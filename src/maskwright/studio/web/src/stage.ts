@@ -7,7 +7,7 @@ import type { Doc } from "./document";
 import { bindKeys, KeyMap, nameKey, showKeys, type Actions } from "./keys";
 import { drawMinimap, followMinimap } from "./minimap";
 import { listColors, makePalette, type PaletteName, type Rgb } from "./palettes";
-import { find, markTool, showClasses, showNotice, showTools, TOOLS } from "./panels";
+import { find, markTool, may, showClasses, showNotice, showTools, TOOLS, type Act } from "./panels";
 import { followPointer } from "./pointer";
 import { Prompting } from "./prompting";
 import { IGNORE } from "./raster";
@@ -105,8 +105,16 @@ export class Stage {
 
   private get canPropose(): boolean { return this.project.has_model || this.project.has_frames; }
 
+  private get paints(): boolean { return may(this.project.person, "annotator"); }
+
+  private offers(tool: ToolName): boolean {
+    if (!this.paints) return ["ruler", "move"].includes(tool);
+    return (tool !== "proposal" || this.canPropose) && (tool !== "object" || this.project.has_sam);
+  }
+
   private chooseTool(tool: ToolName): void {
     if (tool === "proposal" && !this.canPropose) return showNotice("No model makes proposals: start the studio with --model.");
+    if (!this.paints && !this.offers(tool)) return;
     if (tool === "object" && !this.project.has_sam) return showNotice("No graphs for clicks and boxes: start the studio with --sam.");
     if (tool !== this.settings.tool) this.tools.cancel();
     this.settings.tool = tool;
@@ -199,6 +207,7 @@ export class Stage {
       step: (index) => page.step(index),
       help: () => find<HTMLDialogElement>("help").showModal(),
     };
+    if (!this.paints) this.settings.tool = "move";
     bindKeys(actions, this.keys);
     showKeys(this.keys, () => this.showTools(actions));
     this.showTools(actions);
@@ -213,13 +222,14 @@ export class Stage {
 
   private showTools(actions: Actions): void {
     const key = (id: string) => nameKey(this.keys.keyOf(id));
-    showTools(TOOLS.filter(({ name }) => (name !== "proposal" || this.canPropose) && (name !== "object" || this.project.has_sam)), this.settings, key, (tool) => this.chooseTool(tool), [
+    const acts: Act[] = [
       { icon: "fill", text: "Fill unlabelled", title: "Give all unlabelled pixels the chosen class", key: key("fill"), act: actions.fillUnlabelled },
       { icon: "undo", text: "Undo", title: "Take the last step back", key: key("undo"), act: actions.undo },
       { icon: "redo", text: "Redo", title: "Do again what was undone", key: key("redo"), act: actions.redo },
       { icon: "finish", text: "Finish", title: "Close the polygon, end the line, take the object", key: key("close"), act: actions.close },
-      { icon: "fit", text: "Fit", title: "Show the whole image", key: key("fit"), act: actions.fit },
-    ]);
+    ];
+    const fit: Act = { icon: "fit", text: "Fit", title: "Show the whole image", key: key("fit"), act: actions.fit };
+    showTools(TOOLS.filter(({ name }) => this.offers(name)), this.settings, key, (tool) => this.chooseTool(tool), [...(this.paints ? acts : []), fit]);
   }
 
   private bindSettings(): void {

@@ -42,7 +42,7 @@ export class Versions {
     const text = [`${rev}: ${tool}`, rev > 0 ? `${who}${when}, ${px_changed.toLocaleString("en")} px` : "", ...tags].filter(Boolean).join(" \u00b7 ");
     return make("li", { className: "thread" }, make("p", { textContent: text }), make("div", { className: "row buttons" },
       make("button", { textContent: "Changes since", onclick: () => void this.compare(doc, rev) }),
-      make("button", { textContent: "Go back", onclick: () => void this.change((open) => restore(open.item.id, rev)) })));
+      make("button", { className: "paints", textContent: "Go back", onclick: () => void this.change((open) => restore(open.item.id, rev)) })));
   }
 
   private async compare(doc: Doc, rev: number): Promise<void> {
