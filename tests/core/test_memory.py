@@ -54,6 +54,8 @@ def test_words_of_libraries_for_no_memory_are_known_and_others_are_not():
             "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"
         ),
         OSError(12, "Cannot allocate memory"),
+        RuntimeError("pthread_create failed: Resource temporarily unavailable"),
+        RuntimeError("Exception from ov::Core: can't alloc"),
     ):
         assert is_out_of_memory(error), error
     assert not is_out_of_memory(RuntimeError("shapes disagree"))

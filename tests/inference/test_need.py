@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskwright.core import memory
-from maskwright.core.errors import DataError
+from maskwright.core.errors import BundleError, ConfigError, DataError
 from maskwright.core.memory import find_free_bytes, measure_peak
 from maskwright.inference import need, predictor
 from maskwright.inference.predictor import open_model
@@ -103,3 +103,33 @@ def test_an_engine_keeps_its_memory_for_the_next_input_of_the_same_size_alone(mo
     assert gives_back(1, 64, 96)
     assert [gives_back(1, 2048, 2080) for _ in range(2)] == [True, True]  # too large to keep
     assert model.engine.last.num_px == 0  # another session
+
+
+def test_an_engine_is_not_opened_without_memory_for_its_threads(tmp_path):
+    """Some wait for ever there, or end the process."""
+    graph = tmp_path / "model.onnx"
+    graph.write_bytes(bytes(1_000_000))
+    with (
+        pytest.raises(ConfigError, match=r"needs about 1,000,000,020 MB for that, .* are free"),
+        need.require_memory(graph, 10**15, threads=2),
+    ):
+        pytest.fail("was opened")
+    with need.require_memory(graph, 0, threads=1):
+        pass
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("std::bad_alloc"), BundleError("cannot run it (bad allocation)")]
+)
+def test_an_engine_that_finds_no_memory_names_the_fix(tmp_path, error):
+    graph = tmp_path / "model.onnx"
+    graph.write_bytes(b"")
+    with (
+        pytest.raises(
+            ConfigError, match=r"raise the limit \(ulimit -v\), or use fewer threads"
+        ),
+        need.require_memory(graph, 0, threads=1),
+    ):
+        raise error
+    with pytest.raises(RuntimeError, match="shapes"), need.require_memory(graph, 0, threads=1):
+        raise RuntimeError("shapes disagree")

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from ..core.errors import MaskwrightError
+from ..core.errors import MaskwrightError, first_line
 from ..core.extras import explain_missing
 from ..core.files import describe_read_error
 from ..core.memory import is_out_of_memory, keep_freed_memory
@@ -197,6 +197,9 @@ def _describe_system_error(error: OSError) -> str:
     """One line for a file, a folder or an output that no reader or writer has explained."""
     if is_out_of_memory(error):
         return _NO_MEMORY
+    if error.errno is None and error.filename is None:  # of ctypes
+        text = f"a library could not be loaded: {first_line(error)}"
+        return f"{text}; give the program more memory, or install the package again"
     if error.filename is None:
         return f"the output cannot be written: {error.strerror or error}"
     return f"{os.fsdecode(error.filename)}: {describe_read_error(error)}"

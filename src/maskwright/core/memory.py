@@ -20,9 +20,13 @@ _NO_MEMORY = (
     "not enough memory",
     "out of memory",
     "bad_alloc",
+    "bad allocation",
+    "can't alloc",
+    "resource temporarily unavailable",
     "failed to map segment",
 )
-"""Words of torch, ONNX Runtime, OpenVINO, the system, and of a library that is not loaded."""
+"""Words of torch, ONNX Runtime, OpenVINO, the system (a thread that does not start too), and of a
+library that is not loaded."""
 
 
 def find_free_bytes() -> int | None:

@@ -11,7 +11,9 @@ from ..core.card import ModelCard
 from ..core.checkpoint import BEST, CARD, Checkpoint, find_checkpoint
 from ..core.errors import BundleError, ConfigError, MissingDependencyError
 from ..core.hubname import HubName
+from ..core.threads import count_cores
 from .engine import ENGINES, FP32, Engine, EngineOptions, EnginePart, OpenedModel
+from .need import require_memory
 
 FOREIGN = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.pth", "*.pt")
 """Files of weights in the folders of others."""
@@ -80,6 +82,7 @@ def build_engine(
         UnknownNameError: No engine has this name.
         BundleError: The model holds no file that the engine runs, or a damaged one.
         MissingDependencyError: A package of the engine is not installed.
+        ConfigError: There is too little memory to open the file.
     """
     precision = _choose_precision(files, options)
     options = replace(options, precision=precision)
@@ -102,7 +105,9 @@ def build_engine(
         lacks = every[chosen].missing()
         if lacks is None:
             admit(chosen, every[chosen], usable[chosen])
-            return every[chosen].build(usable[chosen].path, card, options)
+            path, part = usable[chosen].path, every[chosen]
+            with require_memory(path, part.NEEDS_BYTES, options.threads or count_cores()):
+                return part.build(path, card, options)
         missing.append(lacks)
     raise missing[0]
 

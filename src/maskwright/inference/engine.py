@@ -152,6 +152,9 @@ class EnginePart(Protocol):
     CASTS: tuple[str, ...] = ()
     """Precisions to which the engine itself brings a file of precision fp32."""
 
+    NEEDS_BYTES: int = 128 << 20
+    """Memory for the libraries of the engine, beside its threads and copies of the file."""
+
     def missing(self) -> MissingDependencyError | None:
         """The package that must be installed first; None where the engine is available."""
         return None

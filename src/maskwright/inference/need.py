@@ -1,4 +1,4 @@
-"""Memory that an image needs, compared with what is free before the network runs.
+"""Memory that an engine and an image need, compared with what is free before either is used.
 
 What an engine takes per pixel depends on the network and on how the engine runs it, so it is
 measured, once, on an image of zeros; small images are not measured.
@@ -7,12 +7,13 @@ measured, once, on an image of zeros; small images are not measured.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import DataError
+from ..core.errors import ConfigError, DataError, MaskwrightError
 from ..core.inputspec import InputSpec
-from ..core.memory import find_free_bytes, measure_peak
+from ..core.memory import find_free_bytes, is_out_of_memory, measure_peak
 from .engine import Engine
 
 LARGE_PX = 1 << 24
@@ -22,6 +23,12 @@ _TRIAL_PX, _SMALL_PX = 1024, 128
 _DECISION_BYTES = 10
 """Per pixel of the image: label, logit and confidence, and a few planes of a strip."""
 
+
+_COPIES = 3
+"""Of the graph, while an engine reads, rewrites and lays it out."""
+
+_STACK_BYTES = 8 << 20
+"""Of a thread, by the default of Linux."""
 
 _WORTH_RATIO = 0.75
 """A compact engine is taken where it needs less than this share: it may be slower."""
@@ -81,6 +88,39 @@ def measure_bytes_per_px(engine: Engine, channels: int) -> float:
     with measure_peak() as peak:
         logits_BKhw = engine(x_BCHW)
     return max(peak.num_bytes or 0, logits_BKhw.nbytes) / _TRIAL_PX**2
+
+
+@contextmanager
+def require_memory(file: Path, needs_bytes: int, threads: int) -> Iterator[None]:
+    """Compare what an engine needs to open a file with what is free, and explain its failure.
+
+    Without memory for a thread or its stack, ONNX Runtime 1.31 and torch 2.15 wait for ever or
+    end the process, so that nothing can be caught: what is needed for certain must be free.
+
+    Args:
+        file: A graph or weights.
+        needs_bytes: `NEEDS_BYTES` of the engine.
+        threads: Of the engine.
+
+    Raises:
+        ConfigError: Too little is free, or the engine has found none.
+    """
+    needed, free = needs_bytes + threads * _STACK_BYTES, find_free_bytes()
+    needed += _COPIES * file.stat().st_size
+    left = "" if free is None else f", {free / 1e6:,.0f} MB are free"
+    refusal = ConfigError(
+        f"{file}: no memory is left to open it: an engine needs about {needed / 1e6:,.0f} MB "
+        f"for that{left}; end other programs, raise the limit (ulimit -v), or use fewer "
+        f"threads (--threads 1)"
+    )
+    if free is not None and free < needed:
+        raise refusal
+    try:
+        yield
+    except (MaskwrightError, MemoryError, RuntimeError, OSError, ImportError) as error:
+        if is_out_of_memory(error):
+            raise refusal from error
+        raise
 
 
 @contextmanager

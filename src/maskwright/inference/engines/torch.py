@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PRIORITY = 10
 FILES = WEIGHTS
 CASTS = ("fp16", "bf16")
+NEEDS_BYTES = 512 << 20
 
 _NO_MEMORY = ("allocate memory", "not enough memory", "out of memory")
 
