@@ -25,8 +25,8 @@ _NO_MEMORY = (
     "resource temporarily unavailable",
     "failed to map segment",
 )
-"""Words of torch, ONNX Runtime, OpenVINO, the system (a thread that does not start too), and of a
-library that is not loaded."""
+"""Words of torch, ONNX Runtime, OpenVINO, the system (a thread that does not start too), and
+of a library that is not loaded."""
 
 
 def find_free_bytes() -> int | None:
