@@ -104,19 +104,25 @@ class Page:
 
 
 class Studio:
-    """`maskwright studio` in a process; `port` stays when it is started again."""
+    """`maskwright studio` in a process; `port` stays when it is started again.
 
-    def __init__(self, data, *options):
-        self.data, self.options, self.port = data, options, 0
+    With `python`, it is that of another environment, in which the package is installed.
+    """
+
+    def __init__(self, data, *options, python=None):
+        self.data, self.options, self.port, self.python = data, options, 0, python
         self.start()
 
     def start(self):
-        command = [sys.executable, "-m", "maskwright", "studio", str(self.data), "--no-browser"]
+        python, more = self.python or sys.executable, {}
+        if self.python is None:
+            more = {"PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+        command = [python, "-m", "maskwright", "studio", str(self.data), "--no-browser"]
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port), *self.options],
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")},
+            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | more,
         )
         self.process.stdout.readline()
         self.link = self.process.stdout.readline().strip()

@@ -215,11 +215,11 @@ def test_an_image_of_100_megapixels_is_painted_in_a_small_heap(browser, start_st
 def test_moves_cost_the_same_from_the_first_to_the_last_and_less_than_repainting(tmp_path):
     """Line 25: ratios in one page, with slack for other work on the machine."""
     sys.path.insert(0, str(ROOT))
-    from benchmarks.studio import main
+    from benchmarks.studio import draw_scenes
+    from benchmarks.studio_page import measure_page
 
-    main([str(tmp_path / "studio.md")])
-    table = (tmp_path / "studio.md").read_text()
-    ratio = float(re.search(r"ms, ([\d.]+) times as long", table)[1])
-    growth = float(re.search(r"last 100 \| ([\d.]+) times", table)[1])
-    assert ratio > 3
-    assert growth < 2
+    draw_scenes(tmp_path / "scenes")
+    rows = measure_page(tmp_path / "scenes", tmp_path)
+    assert rows["ratio"] > 3
+    assert rows["last_move"] < 2 * rows["first_move"]
+    assert max(rows["4k_mb"], rows["large_mb"]) < 250

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskwright.studio.errors import StudioError
 from maskwright.studio.pictures import Pictures
 from maskwright.studio.project import open_project
 
@@ -59,3 +60,34 @@ def test_of_named_bands_red_green_and_blue_are_shown(write_dataset):
     shown = _read_picture(folder)
     corners = [shown[y, x].tolist() for y in (2, 40) for x in (2, 60)]
     assert corners == [[255, 0, 0], [255, 0, 255], [0, 0, 0], [0, 0, 255]]
+
+
+def test_coarse_levels_of_a_jpeg_are_there_before_the_picture_is_decoded(write_dataset):
+    folder, path = write_dataset("a.jpg")
+    y_H, x_W = np.arange(1500)[:, None], np.arange(2101)
+    picture_HW3 = np.stack([y_H // 8 + 0 * x_W, x_W // 10 + 0 * y_H, (y_H + x_W) // 20], axis=2)
+    Image.fromarray(picture_HW3.astype(np.uint8)).save(path, quality=95)
+    mask = np.zeros((1500, 2101), np.uint8)
+    Image.fromarray(mask).save(folder / "masks/train/a.png")
+    with open_project(folder) as project:
+        pictures = Pictures(project)
+        pictures.prepare = lambda key: None
+        shown, _ = pictures.read_tile("a", 3, 0, 0)
+        assert not pictures._kept
+        with pytest.raises(StudioError, match="no level 4 of its picture"):
+            pictures.read_tile("a", 4, 0, 0)
+        pictures.read_picture("a")
+        whole, _ = pictures.read_tile("a", 3, 0, 0)
+    early_HW3, late_HW3 = (
+        cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR).astype(int)
+        for content in (shown, whole)
+    )
+    assert early_HW3.shape == late_HW3.shape == (188, 263, 3)
+    assert np.abs(early_HW3 - late_HW3).mean() < 2
+
+
+def test_the_size_of_a_picture_is_told_before_its_labels_are_read(page, project):
+    told = page.ask("GET", "/api/items/1/picture").json()
+    assert told == {"id": 1, "size_HW": [300, 520], "levels": 2}
+    with project.store.read() as connection:
+        assert project.find_item(connection, 1).size_HW is None

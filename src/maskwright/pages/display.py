@@ -64,11 +64,15 @@ class Display:
         )
 
     def draw(self, image_HWC: Image, valid_HW: ValidMap | None = None) -> RgbImage:
-        """The picture, H x W x 3; pixels that hold no finite data are black."""
+        """The picture, H x W x 3; pixels that hold no finite data are black.
+
+        A photograph of 8 bits that is shown as it is, is not copied.
+        """
         chosen = self.channels or choose_channels(image_HWC.shape[2])
         if max(chosen) >= image_HWC.shape[2]:  # a grey photograph of a network of colours
             chosen = choose_channels(image_HWC.shape[2])
-        shown_HWc: NDArray[Any] = image_HWC[..., list(chosen)]
+        is_whole = chosen == tuple(range(image_HWC.shape[2]))
+        shown_HWc: NDArray[Any] = image_HWC if is_whole else image_HWC[..., list(chosen)]
         if shown_HWc.dtype != np.uint8 or self.windows:
             shown_HWc = self._scale(shown_HWc, valid_HW)
         if len(chosen) == 1:

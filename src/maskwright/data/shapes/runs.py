@@ -128,16 +128,17 @@ def decode_columns(counts: NDArray[np.int64], size_HW: tuple[int, int], *, where
 def encode_columns(crop: Crop, size_HW: tuple[int, int]) -> NDArray[np.int64]:
     """Encode a crop as counts down the columns of the image; inverse of `decode_columns`."""
     height, width = size_HW
-    padded = np.zeros((crop.inside_hw.shape[1], crop.inside_hw.shape[0] + 2), np.int8)
+    high, wide = crop.inside_hw.shape
+    padded = np.zeros((wide, high + 2), np.bool_)
     padded[:, 1:-1] = crop.inside_hw.T
-    step = np.diff(padded, axis=1)  # 1 where a run starts, -1 behind its end
-    starts, ends = (
-        (column + crop.left) * height + row + crop.top
-        for column, row in (np.nonzero(step == 1), np.nonzero(step == -1))
-    )
+    flat = padded.ravel()  # each column is closed, so that starts and ends of runs alternate
+    column, row = np.divmod(np.flatnonzero(flat[1:] != flat[:-1]), high + 2)
+    changes = (column + crop.left) * height + row + crop.top
     # A run that ends at the foot of a column and one at the head of the next are one run.
-    apart = starts[1:] != ends[:-1]
-    starts = starts[np.r_[True, apart][: len(starts)]]
-    changes = np.column_stack((starts, ends[np.r_[apart, True][: len(ends)]])).ravel()
+    apart = changes[1:-1:2] != changes[2::2]
+    if not apart.all():
+        kept = np.ones(len(changes), np.bool_)
+        kept[1:-1:2] = kept[2::2] = apart
+        changes = changes[kept]
     last = [height * width] if not changes.size or changes[-1] < height * width else []
     return np.diff(np.concatenate(([0], changes, last))).astype(np.int64)

@@ -17,6 +17,7 @@ from ..pictures import PICTURE_PX
 from ..routing import Parameter, Route, get, in_thread, post, send_bytes, send_json
 from ..site import Site
 from ..tiles import TILE_PX
+from ..values import describe_values
 from ..visibility import find_visible
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ class Entrance:
                 "has_sam": self.site.sam is not None,
                 "tile_px": TILE_PX,
                 "picture_px": PICTURE_PX,
+                **describe_values(project.data.dataset),
             }
         )
 

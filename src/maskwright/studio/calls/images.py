@@ -33,6 +33,7 @@ from ..routing import (
 )
 from ..site import Site, find_client
 from ..tiles import describe_tiles, join_blobs
+from ..values import parse_values
 from ..visibility import sees
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ _KEY = Parameter(
 _AFTER = Parameter(name="after", text="Only the edits after this one")
 _TAKE = Parameter(
     name="take", text="`over` takes the lease of another page over, `end` gives it back"
+)
+
+_VALUES = (
+    Parameter(name="channels", text="One channel or three of the image, by index from 0"),
+    Parameter(name="black", text="The value that is black; without, a percentile of the image"),
+    Parameter(name="white", text="The value that is white"),
 )
 
 
@@ -99,11 +106,18 @@ class Images:
                 parameters=(CLIENT, _TAKE),
             ),
             get(
+                f"{ITEM}/picture",
+                "viewer",
+                self.measure_picture,
+                "rows and columns of the image, and the levels of its picture",
+            ),
+            get(
                 f"{ITEM}/picture/{{level:int}}/{{column:int}}/{{row:int}}",
                 "viewer",
                 self.show_picture,
                 "level, column and row of a tile of 512 x 512 pixels of the image",
                 media="image/png",
+                parameters=_VALUES,
             ),
             get(
                 "/api/tiles/{shas}",
@@ -139,7 +153,6 @@ class Images:
 
         def read() -> dict[str, object]:
             seen = self.site.find_seen(request)
-            self.site.pictures.prepare(seen.key)
             item, tiles = self.site.project.open_item(seen.id)
             levels = count_levels(item.size_HW or (1, 1))
             return {**describe_item(item), "tiles": describe_tiles(tiles), "levels": levels}
@@ -202,12 +215,26 @@ class Images:
         item = await in_thread(change)
         return send_json(self.site.tell_item(item, client.name))
 
+    async def measure_picture(self, request: "Request") -> "Response":
+        """The size of an image, which may not have been opened yet, and its levels."""
+
+        def read() -> dict[str, object]:
+            seen = self.site.find_seen(request)
+            size_HW = seen.size_HW or self.site.pictures.measure(seen.key)
+            return {"id": seen.id, "size_HW": size_HW, "levels": count_levels(size_HW)}
+
+        return send_json(await in_thread(read))
+
     async def show_picture(self, request: "Request") -> "Response":
         """One tile of the picture of an image."""
-        at = [request.path_params[name] for name in ("level", "column", "row")]
-        content, kind = await in_thread(
-            lambda: self.site.pictures.read_tile(self.site.find_seen(request).key, *at)
-        )
+        level, column, row = (request.path_params[name] for name in ("level", "column", "row"))
+        values = parse_values(*(request.query_params.get(p.name, "") for p in _VALUES))
+
+        def read() -> tuple[bytes, str]:
+            key = self.site.find_seen(request).key
+            return self.site.pictures.read_tile(key, level, column, row, values)
+
+        content, kind = await in_thread(read)
         return send_bytes(content, kind)
 
     async def show_tiles(self, request: "Request") -> "Response":

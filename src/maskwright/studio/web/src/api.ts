@@ -1,13 +1,14 @@
 // The calls of the server: see `studio/api.py`. Their addresses are relative to that of the page, so that
 // a proxy may serve the studio under any path.
 
+import type { Picture } from "./picture";
 import type { Pixels } from "./tilemap";
 import { inflate, rememberHash, splitBlobs, type Sha, type TileRow } from "./wire";
 
 export interface ClassDef { name: string; color: [number, number, number]; kind: string }
 export const ROLES = ["viewer", "annotator", "reviewer", "manager", "admin"] as const;
 export interface Person { name: string; role: typeof ROLES[number] }
-export interface Project { name: string; person: Person; classes: ClassDef[]; has_model: boolean; has_frames: boolean; has_sam: boolean; tile_px: number; picture_px: number }
+export interface Project { name: string; person: Person; classes: ClassDef[]; has_model: boolean; has_frames: boolean; has_sam: boolean; tile_px: number; picture_px: number; channels: string[]; shown: number[]; is_wide: boolean }
 export type State = "new" | "in_progress" | "submitted" | "in_review" | "returned" | "accepted";
 /** States in which an annotator paints. */
 export const EDITABLE: readonly State[] = ["new", "in_progress", "returned"];
@@ -95,6 +96,7 @@ export const logOut = () => askWith<object>("api/logout", {});
 
 export const readProject = () => askJson<Project>("api/project");
 export const readItems = () => askJson<{ items: ItemRow[] }>("api/items").then((answer) => answer.items);
+export const readPicture = (id: number) => askJson<Picture>(`api/items/${id}/picture`);
 export const readItem = (id: number) => askJson<Item>(`api/items/${id}`);
 /** The edits of an image after a revision. */
 export const readEdits = (id: number, after = 0) =>

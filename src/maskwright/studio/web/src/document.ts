@@ -4,11 +4,13 @@ import type { Opened } from "./ahead";
 import { client, contents, EDITABLE, readEdits, type EditResult, type Item, type LoggedEdit, type State } from "./api";
 import type { Outbox, Pending } from "./outbox";
 import { emitSpans, makeTable, type Asked, type Drawable, type Geometry, type Mode } from "./raster";
-import { TileMap, type TileChange } from "./tilemap";
+import { TileMap, type Pixels, type TileChange } from "./tilemap";
 import { encodeEdit, hashTile, makePatch, type EditHeader, type Sha, type TileRow } from "./wire";
 
 /** As the server takes them with one edit; more are drawn by the server. */
 const MOST_TILES = 400;
+/** Tiles whose patches are made in one piece of work. */
+const PATCHED = 16;
 
 export interface Brush { tool: string; value: number; mode: Mode; only: number[] | null }
 
@@ -175,9 +177,12 @@ export class Doc {
     this.done.push({ seq, tiles });
     this.undone = [];
     const id = this.replaces;
-    const patches = changes.map(({ before, after }) => makePatch(before, after));
     this.queue(async () => {
-      const ready = await Promise.all(patches);
+      const ready: Pixels[] = [];
+      // Some at a time, so that the page does not stand still after a stroke over the whole image.
+      for (let i = 0; i < changes.length; i += PATCHED) {
+        ready.push(...await Promise.all(changes.slice(i, i + PATCHED).map(({ before, after }) => makePatch(before, after))));
+      }
       const named = await Promise.all(tiles.map(async ({ at, before, after }, i) => ({
         at: this.map.place(at), before: await before, after: await after, size: ready[i].length,
       })));

@@ -1,7 +1,7 @@
 // The page: the list of images, the one that is open and its steps, and what others do.
 
-import { Ahead, readOpened } from "./ahead";
-import { EDITABLE, Refusal, client, findNext, look, readItems, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
+import { Ahead, readOpened, type Opened } from "./ahead";
+import { EDITABLE, Refusal, client, findNext, look, readItems, readPicture, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
 import { Board } from "./board";
 import { Bulk } from "./bulk";
 import { Doc } from "./document";
@@ -28,6 +28,8 @@ class App {
   private list: ItemList;
   doc: Doc | null = null;
   private opening = 0;
+  /** The image that was asked for last. */
+  private wanted = 0;
   private refreshes = false;
   private shownState: State | null = null;
   /** The image of another person that this one chose to paint on. */
@@ -89,18 +91,21 @@ class App {
 
   async open(id: number): Promise<void> {
     const opening = ++this.opening;
+    this.wanted = id;
     this.stage.cancel();
     const old = this.doc;
     await old?.whenSent();
     location.hash = String(id);
     showNotice("");
     try {
+      const left = this.outbox.list(id);
+      left.catch(() => undefined); // it is told below
       const row = this.list.find(id), ahead = this.ahead.take(row);
       // The server has an image that was fetched ahead: its lease need not wait until all is shown.
       const early = ahead && row && this.claims(row) ? takeLease(id) : null;
       early?.catch(() => undefined); // it is told below
-      const doc = new Doc(ahead ?? await readOpened(id), this.project.person.name, this.outbox, () => this.refreshSoon());
-      if (opening !== this.opening) return;
+      const doc = new Doc(ahead ?? await this.read(id, opening), this.project.person.name, this.outbox, () => this.refreshSoon());
+      if (opening !== this.opening) return this.leave(old);
       this.doc = doc;
       this.stage.open(doc);
       this.showItem();
@@ -110,15 +115,31 @@ class App {
       await doc.load();
       if (this.doc === doc) await this.claim(early);
       // What an earlier page has left is refused without the lease: it waits until this page takes it over.
-      if (doc.writable) await this.recovery.sendLeft(id);
+      if (doc.writable) await this.recovery.sendLeft(id, await left);
     } catch (error) {
       if (opening === this.opening) showNotice(`This image cannot be opened: ${(error as Error).message}`);
     }
     document.body.dataset.ready = String(id);
     if (this.outbox.isEmpty) this.showSaving({ waiting: 0, trouble: "" });
     this.refresh();
-    if (old && old.item.id !== id) void takeLease(old.item.id, "end").catch(() => undefined);
+    this.leave(old);
     if (opening === this.opening) this.prefetch(opening);
+  }
+
+  /** Read an image; its picture is shown while its labels are on their way. */
+  private async read(id: number, opening: number): Promise<Opened> {
+    const picture = await readPicture(id);
+    if (opening === this.opening && this.doc?.item.id !== id) {
+      this.doc = null;
+      find("title").textContent = this.list.find(id)?.key ?? "";
+      this.stage.show(picture);
+    }
+    return readOpened(id);
+  }
+
+  /** Give back the lease of an image that is not open any more. */
+  private leave(old: Doc | null): void {
+    if (old && old !== this.doc && old.item.id !== this.wanted) void takeLease(old.item.id, "end").catch(() => undefined);
   }
 
   /** Let the server and the browser have the images beside this one ready. */
@@ -199,6 +220,7 @@ class App {
   }
 
   private drawOver(context: CanvasRenderingContext2D, scale: number): void {
+    if (!this.doc) return;
     this.shade.draw(context);
     this.versions.draw(context);
     this.review.drawPins(context, scale);

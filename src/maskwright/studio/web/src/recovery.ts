@@ -11,9 +11,8 @@ interface Page { readonly doc: Doc | null; open(id: number): Promise<void> }
 export class Recovery {
   constructor(private readonly outbox: Outbox, private readonly page: Page) {}
 
-  /** Send what an earlier page has left, and ask about what was refused. */
-  async sendLeft(item: number): Promise<void> {
-    const left = await this.outbox.list(item);
+  /** Send what an earlier page has left of an image, and ask about what was refused. */
+  async sendLeft(item: number, left: Pending[]): Promise<void> {
     const sendable = left.filter((pending) => !pending.aside);
     if (sendable.length > 0) {
       for (const pending of sendable) this.outbox.send(pending);

@@ -2,6 +2,7 @@
 
 import type { Item } from "./api";
 import { findEdge, walkWire } from "./livewire";
+import { shownValues } from "./picture";
 import { EIGHTHS } from "./raster";
 import type { Question, Wires } from "./scissors_worker";
 
@@ -31,7 +32,7 @@ export class Scissors {
     const part = { left, top, width: span(left, width), height: span(top, height) };
     const at: [number, number] = [clip(Math.round(x / scale) - left, part.width), clip(Math.round(y / scale) - top, part.height)];
     this.forget();
-    this.question = { number: ++this.number, item: item.id, level, ...part, at, snap_px: isFirst ? SNAP_PX : 0, page: document.baseURI };
+    this.question = { number: ++this.number, item: item.id, level, ...part, at, snap_px: isFirst ? SNAP_PX : 0, page: document.baseURI, values: shownValues() };
     this.start().postMessage(this.question);
   }
 

@@ -3,16 +3,16 @@
 import { findCosts, findEdge, findWires, type Part } from "./livewire";
 import { PICTURE_PX, pictureUrl } from "./picture";
 
-/** A part of a level of the picture, the anchor in corners of this part, and the address of the page: a worker has its own. */
-export interface Question { number: number; item: number; level: number; left: number; top: number; width: number; height: number; at: [number, number]; snap_px: number; page: string }
+/** A part of a level of the picture, the anchor in corners of this part, and of the page its address and the values that it shows: a worker has its own. */
+export interface Question { number: number; item: number; level: number; left: number; top: number; width: number; height: number; at: [number, number]; snap_px: number; page: string; values: string }
 export interface Wires { number: number; at: [number, number]; costs: Uint8Array<ArrayBuffer>; steps: Uint8Array<ArrayBuffer> }
 
-async function readPart({ item, level, left, top, width, height, page }: Question): Promise<Part> {
+async function readPart({ item, level, left, top, width, height, page, values }: Question): Promise<Part> {
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
   const last = (from: number, size: number) => Math.floor((from + size - 1) / PICTURE_PX), asked: Promise<void>[] = [];
   for (let row = Math.floor(top / PICTURE_PX); row <= last(top, height); row++) {
     for (let column = Math.floor(left / PICTURE_PX); column <= last(left, width); column++) {
-      asked.push(fetch(new URL(pictureUrl(item, level, column, row), page)).then((answer) => answer.blob()).then(createImageBitmap).then((tile) => {
+      asked.push(fetch(new URL(pictureUrl(item, level, column, row, values), page)).then((answer) => answer.blob()).then(createImageBitmap).then((tile) => {
         context.drawImage(tile, column * PICTURE_PX - left, row * PICTURE_PX - top);
       }));
     }

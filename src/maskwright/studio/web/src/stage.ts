@@ -9,9 +9,11 @@ import { drawMinimap, followMinimap } from "./minimap";
 import { listColors, makePalette, type PaletteName, type Rgb } from "./palettes";
 import { find, markTool, may, showClasses, showNotice, showTools, TOOLS, type Act } from "./panels";
 import { followPointer } from "./pointer";
+import type { Picture } from "./picture";
 import { Prompting } from "./prompting";
 import { IGNORE } from "./raster";
 import { Tools, type Over, type Settings, type ToolName } from "./tools";
+import { bindValues } from "./values";
 import { View, type Look } from "./view";
 
 interface Page {
@@ -53,6 +55,13 @@ export class Stage {
   }
 
   private get doc(): Doc | null { return this.tools.doc; }
+
+  /** Show the picture of an image that is opened; nothing can be painted yet. */
+  show(picture: Picture): void {
+    this.tools.doc = null;
+    this.view.show(picture);
+    this.assist.open(0);
+  }
 
   open(doc: Doc): void {
     this.tools.doc = doc;
@@ -235,6 +244,7 @@ export class Stage {
   private bindSettings(): void {
     followSlider("size", " px", (value) => { this.settings.diameter = value; this.view.drawPen(); });
     bindDisplay();
+    bindValues(this.project, () => { this.view.renew(); drawMinimap(this.view, this.doc); });
     find<HTMLInputElement>("snap").onchange = ({ target }) => {
       this.settings.snaps = (target as HTMLInputElement).checked;
       this.view.drawPen();

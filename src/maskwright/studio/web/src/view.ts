@@ -1,8 +1,7 @@
 // What is seen: the picture, the class map and the pen on three canvases, one above the other.
 // Painting redraws the part of the class map that it changed, and nothing else.
 
-import type { Item } from "./api";
-import { PICTURE_PX, pictureUrl } from "./picture";
+import { PICTURE_PX, pictureUrl, type Picture } from "./picture";
 import { IGNORE } from "./raster";
 import { TILE_PX, type Rect, type TileMap } from "./tilemap";
 
@@ -25,7 +24,7 @@ export class View {
   top = 0;
   map: TileMap | null = null;
   private isFitted = true;
-  private item: Item | null = null;
+  private item: Picture | null = null;
   private shown = new Map<number, Shown>();
   private pictures = new Map<string, HTMLImageElement>();
   /** Of images that were fetched before they are opened. */
@@ -46,17 +45,25 @@ export class View {
   private get scale(): number { return this.zoom * devicePixelRatio; }
   private get size(): [number, number] { return [this.stage.clientWidth, this.stage.clientHeight]; }
 
-  open(item: Item, map: TileMap): void {
+  /** Show a picture whose labels are not there yet. */
+  show(item: Picture): void {
     this.item = item;
-    this.map = map;
+    this.map = null;
     this.shown.clear();
     this.pictures = this.ahead;
     this.ahead = new Map();
     this.fit();
   }
 
+  /** Show an image; one whose picture is shown already may have been moved, and stays where it is. */
+  open(item: Picture, map: TileMap): void {
+    if (this.map || this.item?.id !== item.id) this.show(item);
+    this.map = map;
+    this.draw();
+  }
+
   /** Fetch what is seen first of another picture, so that it is there when it is opened. */
-  prefetch(item: Item): void {
+  prefetch(item: Picture): void {
     for (const level of new Set([item.levels - 1, bestLevel(item, this.fitZoom(item) * devicePixelRatio)])) {
       const [height, width] = item.size_HW, span = PICTURE_PX << level;
       for (let row = 0; row * span < height; row++) {
@@ -88,7 +95,7 @@ export class View {
     this.draw();
   }
 
-  private fitZoom({ size_HW: [height, width] }: Item): number {
+  private fitZoom({ size_HW: [height, width] }: Picture): number {
     const [w, h] = this.size;
     return Math.min(w / width, h / height, MOST_ZOOM) || 1;
   }
@@ -139,6 +146,13 @@ export class View {
     const left = Math.min(width - 1, Math.max(0, Math.floor(seen.left))), top = Math.min(height - 1, Math.max(0, Math.floor(seen.top)));
     const span = (from: number, to: number) => Math.min(2048, Math.max(1, Math.ceil(to) - from));
     return { left, top, width: span(left, Math.min(width, seen.right)), height: span(top, Math.min(height, seen.bottom)) };
+  }
+
+  /** Other channels or values of the picture are shown. */
+  renew(): void {
+    this.pictures.clear();
+    this.ahead.clear();
+    this.draw();
   }
 
   /** Colours or outlines have changed. */
@@ -201,7 +215,7 @@ export class View {
 
   private drawLabels(rect: Rect): void {
     const map = this.map, context = this.contexts[1], scale = this.scale;
-    if (!map) return;
+    if (!map) return context.clearRect(0, 0, this.canvases[1].width, this.canvases[1].height);
     const x = (v: number) => Math.round((v - this.left) * scale), y = (v: number) => Math.round((v - this.top) * scale);
     context.save();
     context.beginPath();
@@ -277,7 +291,7 @@ export class View {
     for (const level of new Set([item.levels - 1, bestLevel(item, scale)])) this.drawLevel(context, item, level, scale);
   }
 
-  private drawLevel(context: CanvasRenderingContext2D, item: Item, level: number, scale: number): void {
+  private drawLevel(context: CanvasRenderingContext2D, item: Picture, level: number, scale: number): void {
     const span = PICTURE_PX << level, [height, width] = item.size_HW, seen = this.visible;
     const first = (v: number) => Math.max(0, Math.floor(v / span));
     const last = (v: number, size: number) => Math.min(Math.ceil(size / span) - 1, Math.floor(v / span));
@@ -293,7 +307,7 @@ export class View {
     }
   }
 
-  private findPicture(item: Item, level: number, column: number, row: number): HTMLImageElement {
+  private findPicture(item: Picture, level: number, column: number, row: number): HTMLImageElement {
     const url = pictureUrl(item.id, level, column, row);
     return this.pictures.get(url) ?? this.fetchPicture(this.pictures, url);
   }
@@ -306,7 +320,7 @@ export class View {
 }
 
 /** The level of a picture that has about as many pixels as the screen. */
-const bestLevel = ({ levels }: Item, scale: number): number => Math.min(levels - 1, Math.max(0, Math.floor(-Math.log2(scale) + 1e-9)));
+const bestLevel = ({ levels }: Picture, scale: number): number => Math.min(levels - 1, Math.max(0, Math.floor(-Math.log2(scale) + 1e-9)));
 
 /** The commonest of four values of a block; of equally common ones a class, then the lower in the list, which lies above. */
 function pickValue(pixels: Uint8Array, x: number, y: number, level: number): number {

@@ -38,9 +38,11 @@ function toHex(digest: ArrayBuffer): Sha {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-async function pipe(bytes: Pixels, through: GenericTransformStream): Promise<Pixels> {
-  const stream = new Blob([bytes]).stream().pipeThrough(through as ReadableWritablePair<Pixels, Pixels>);
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+/** Without a Blob, whose bytes would go through the process of the browser and back. */
+async function pipe(bytes: Pixels, { readable, writable }: GenericTransformStream): Promise<Pixels> {
+  const writer = writable.getWriter();
+  Promise.all([writer.write(bytes), writer.close()]).catch(() => undefined); // who reads is told
+  return new Uint8Array(await new Response(readable).arrayBuffer());
 }
 
 export const inflate = (bytes: Pixels) => pipe(bytes, new DecompressionStream("deflate"));
