@@ -70,7 +70,7 @@ def hook():
         server.shutdown()
 
 
-def _status(state, scope="hall/camera-1"):
+def _status(state, scope):
     effect = Effect(name="car", before=0.041, after=0.068, interval=(0.02, 0.03), size=3.0)
     change = Change(p_values={"classes": 0.01, "image": 0.5}, effects={"classes": (effect,)})
     return Status(
@@ -87,9 +87,9 @@ def _status(state, scope="hall/camera-1"):
     )
 
 
-def _report(alarmist, before, after):
-    judged = Judged("parts", BUNDLE, statuses={"hall/camera-1": _status(after)})
-    alarmist.report(judged, {"hall/camera-1": _status(before)})
+def _report(alarmist, before, after, scopes=("hall/camera-1",)):
+    judged = Judged("parts", BUNDLE, statuses={s: _status(after, s) for s in scopes})
+    alarmist.report(judged, {s: _status(before, s) for s in scopes})
 
 
 def _alarms(database):
@@ -133,19 +133,17 @@ def test_one_cause_is_one_message_that_names_all_parts_of_the_images(database, h
     channel = Channel(webhook=hook.url, name="chat")
     alarmist = Alarmist(database, AlarmFile(allow_hosts=("127.0.0.1",), channels=(channel,)))
 
-    def change(*scopes):
-        judged = Judged("parts", BUNDLE, statuses={s: _status("alarm", s) for s in scopes})
-        alarmist.report(judged, {s: _status("ok", s) for s in scopes})
-
-    change("hall/camera-1")
-    change("", "hall")
+    _report(alarmist, "ok", "alarm", ("hall/camera-1",))
+    _report(alarmist, "ok", "alarm", ("", "hall"))
     alarmist.deliver()
     (got,) = hook.received
     assert got["also"] == ["all images", "hall"]
     assert got["text"].startswith("alarm: The images of hall/camera-1 that parts sees have")
     assert got["text"].endswith("car 0.041 -> 0.068. The same in all images, hall")
-    change("yard")  # around it are all images, whose alarm has joined another one
-    change("hall/camera-2")
+    _report(
+        alarmist, "ok", "alarm", ("yard",)
+    )  # around it are all images, whose alarm has joined another one
+    _report(alarmist, "ok", "alarm", ("hall/camera-2",))
     alarmist.deliver()
     assert len(hook.received) == 3
     with database.write() as connection:
@@ -158,8 +156,7 @@ def test_what_begins_within_an_acknowledged_alarm_is_told_anew(database):
     channel = Channel(command=("true",))
     alarmist = Alarmist(database, AlarmFile(channels=(channel,)))
     for scope, acknowledges, due in (("", False, 1), ("a", True, 1), ("b", False, 2)):
-        judged = Judged("parts", BUNDLE, statuses={scope: _status("alarm", scope)})
-        alarmist.report(judged, {scope: _status("ok", scope)})
+        _report(alarmist, "ok", "alarm", (scope,))
         with database.write() as connection:
             assert len(list_due(connection, time.time(), [channel.title])) == due
             if acknowledges:
@@ -172,8 +169,7 @@ def test_a_warning_is_sent_only_where_that_is_wanted_and_an_alarm_after_it_is_ne
         alarmist = Alarmist(database, AlarmFile(drift=drift, channels=(channel,)))
         scope = f"of {drift}"
         for before, after in (("ok", "warning"), ("warning", "alarm")):
-            judged = Judged("parts", BUNDLE, statuses={scope: _status(after, scope)})
-            alarmist.report(judged, {scope: _status(before, scope)})
+            _report(alarmist, before, after, (scope,))
         with database.read() as connection:
             due = list_due(connection, time.time(), [channel.title])
             assert [d.alarm for d in due] == sent
