@@ -116,8 +116,8 @@ def test_drift_is_told_once_with_the_worst_examples_and_the_link(database, hook)
     (got,) = hook.received
     assert got["level"] == "alarm"
     assert got["text"] == (
-        "alarm: The images of hall/camera-1 that parts sees have changed. shares of classes; "
-        "car 0.041 -> 0.068"
+        "alarm: The images of hall/camera-1 that parts sees have changed. shares of classes "
+        "(car 0.041 -> 0.068)"
     )
     assert [example["key"] for example in got["examples"]] == ["key-4", "key-3", "key-2"]
     assert got["examples"][0]["confidence"] == 0.6
@@ -139,7 +139,7 @@ def test_one_cause_is_one_message_that_names_all_parts_of_the_images(database, h
     (got,) = hook.received
     assert got["also"] == ["all images", "hall"]
     assert got["text"].startswith("alarm: The images of hall/camera-1 that parts sees have")
-    assert got["text"].endswith("car 0.041 -> 0.068. The same in all images, hall")
+    assert got["text"].endswith("(car 0.041 -> 0.068). The same in all images, hall")
     _report(
         alarmist, "ok", "alarm", ("yard",)
     )  # around it are all images, whose alarm has joined another one

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from maskwright.cli.main import app
 from maskwright.core.errors import UnknownNameError
 from maskwright.measurement.control.chart import ControlChart
+from maskwright.serving.watch import control
 from maskwright.serving.watch.charts import draw_figures
 from maskwright.serving.watch.control import read_controls, read_stored_series
 from maskwright.serving.watch.recorder import add_to_windows, sum_by_minute
@@ -89,6 +90,14 @@ def test_many_images_are_means_of_columns(tmp_path):
     assert (len(found.values_N), found.chart.num_baseline) == (60, 50)
     assert set(found.signals) >= {57, 58, 59}
     assert min(found.signals) > 40
+
+
+def test_a_column_of_more_images_than_limits_come_from_has_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(control, "_MOST_BASELINE", 100)
+    database, _ = _write(tmp_path, 300, every_s=0.1)
+    found = _read(database, "24h")["width px"]
+    assert (len(found.values_N), found.chart) == (1, None)
+    assert found.points == "a point is the mean of 15 minutes"
 
 
 def test_a_point_may_be_a_lot_and_few_lots_have_no_limits(tmp_path):

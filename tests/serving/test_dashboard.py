@@ -162,6 +162,21 @@ def test_the_page_says_that_images_have_changed_and_what(app):
     assert "form-action 'self'" in policy
 
 
+def test_the_state_is_that_of_the_worst_source_that_is_shown(app, watch, monkeypatch):
+    (judged,) = watch.judge.list_judged()
+    known = judged.statuses
+    states = {"": "ok", "hall": "warning", "hall/camera-1": "alarm", "hall/camera-2": "ok"}
+    changed = {s: replace(known[""], scope=s, state=state) for s, state in states.items()}
+    monkeypatch.setattr(judged, "statuses", changed)
+    for scope, said in (
+        ("", "State the images have changed hall/camera-1; of all that is shown: "),
+        ("hall", "State the images have changed hall/camera-1; of all that is shown: "),
+        ("hall/camera-2", "State all is well "),
+    ):
+        page = _text(ask(app, "GET", f"/watch?span=6h&source={scope}").body.decode())
+        assert said in page, scope
+
+
 @pytest.mark.parametrize(
     ("query", "status", "message"),
     [

@@ -250,13 +250,14 @@ def _describe_drift(judged: Judged, status: Status) -> dict[str, object]:
         what = "differ from those of its validation"
     text, change = "no family stands out yet", status.change
     if change is not None and change.families:
-        families = ", ".join(TITLES.get(name, name) for name in change.families)
-        effects = [
-            f"{each[0].name} {each[0].before:.3g} -> {each[0].after:.3g}"
-            for each in change.effects.values()
-            if each
-        ]
-        text = "; ".join((families, *effects))
+        text = "; ".join(
+            TITLES.get(name, name)
+            + "".join(
+                f" ({effect.name} {effect.before:.3g} -> {effect.after:.3g})"
+                for effect in change.effects.get(name, ())[:1]
+            )
+            for name in change.families
+        )
     title = f"The images{where} that {judged.model} sees {what}"
     return {"title": title, "text": text, "source": status.scope}
 

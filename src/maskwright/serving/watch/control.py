@@ -142,9 +142,9 @@ def _chart_columns(name: str, first: Sequence[FigureRow], columns: Columns) -> C
     values = [one.mean for one in sums if one is not None and one.num]
     size = max(1, int(np.median([one.num for one in sums if one is not None and one.num])))
     before_N = np.array(_take_values(name, _keep_known(name, first)))
-    groups = [float(each.mean()) for each in np.array_split(before_N, len(before_N) // size)]
-    if len(before_N) // size < LEAST_VALUES:
-        groups = []
+    num_groups, groups = len(before_N) // size, []
+    if num_groups >= LEAST_VALUES:
+        groups = [float(each.mean()) for each in np.array_split(before_N, num_groups)]
     axis, times_N = TimeAxis(columns.view.start, columns.view.end), columns.middles_N[known]
     minutes = columns.view.column_s / 60
     span = f"{minutes:g} minutes" if minutes < 60 else f"{minutes / 60:g} hours"

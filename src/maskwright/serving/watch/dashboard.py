@@ -46,6 +46,7 @@ _STATES = {
     "warning": "something may change",
     "alarm": "the images have changed",
 }
+_GRAVE = {"warning": 1, "alarm": 2}
 
 
 def render_dashboard(
@@ -156,18 +157,13 @@ def _render_form(figures: Figures) -> str:
 
 
 def _list_tiles(figures: Figures) -> list[str]:
-    total, status = figures.columns.total, figures.status
+    total = figures.columns.total
     requests = total.num + total.failed
     p50, p95 = (total.find_quantile(share) for share in (0.5, 0.95))
     confidence = total.average("confidence").get("mean", math.nan)
-    state = "learning" if status is None else status.state
     span = f"in {LENGTHS[figures.view.length].title}"
-    first = (
-        f'<div class="tile state {state}">State<b>{_STATES[state]}</b>'
-        f"<small>{escape(_explain_state(figures))}</small></div>"
-    )
     return [
-        first,
+        _render_state(figures),
         render_tile("Images", f"{total.num:,}", span),
         render_tile(
             "Failed",
@@ -178,6 +174,20 @@ def _list_tiles(figures: Figures) -> list[str]:
         render_tile("Mean confidence", format_share(confidence), span),
         *_list_accuracy(figures),
     ]
+
+
+def _render_state(figures: Figures) -> str:
+    """The state of what is shown, or that of a source inside it which is worse."""
+    status, judged = figures.status, figures.judged
+    state, text = "learning" if status is None else status.state, _explain_state(figures)
+    for one in () if judged is None else judged.statuses.values():
+        is_inside = figures.view.scope in list_scopes(one.scope)
+        if is_inside and one.state in _GRAVE and _GRAVE.get(state, 0) < _GRAVE[one.state]:
+            state, text = one.state, f"{one.scope}; of all that is shown: {text}"
+    return (
+        f'<div class="tile state {state}">State<b>{_STATES[state]}</b>'
+        f"<small>{escape(text)}</small></div>"
+    )
 
 
 def _list_accuracy(figures: Figures) -> Iterator[str]:
