@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from maskwright.core.observation import format_observations
 from maskwright.monitoring.estimate import METHODS, Estimator
 from maskwright.monitoring.estimate import SCHEMA as ESTIMATOR_SCHEMA
 from maskwright.monitoring.window import Window
@@ -19,56 +18,18 @@ from maskwright.serving.watch import judge as judging
 from maskwright.serving.watch.estimates import estimate_columns
 from maskwright.serving.watch.judge import (
     Judge,
-    name_baseline,
-    name_drift,
     name_estimator,
-    to_observation,
 )
 from maskwright.serving.watch.keeper import KeepOptions
 from maskwright.serving.watch.recorder import Failure, add_to_windows, sum_by_minute
 from maskwright.serving.watch.view import Columns, View, read_columns
 from maskwright.serving.watch.watching import Watch, WatchOptions
-from maskwright.store.alarms import acknowledge, list_alarms, raise_alarm
+from maskwright.store.alarms import list_alarms, raise_alarm
 from maskwright.store.database import Database, write_meta
-from maskwright.store.records import RecordFilter, add_records, count_records
+from maskwright.store.records import add_records
 
 from .asgi import ask, make_app
-from .records import BUNDLE, make_record
-
-NUM, NUM_CHANGED = 700, 200
-
-
-def _make_stream(now, rng):
-    """Independent images of two cameras over five hours; the last ones are darker."""
-    for n in range(NUM):
-        is_dark = n >= NUM - NUM_CHANGED
-        road = float(np.clip(0.6 + 0.05 * rng.normal(), 0.1, 0.9))
-        yield make_record(
-            n,
-            at=now - 18_000 + 18_000 * n / NUM,
-            source=f"hall/camera-{n % 2}",
-            uncertainty=n / NUM,
-            seconds=0.02 if n % 10 else 0.3,
-            families={
-                "image": {
-                    "mean red": 0.5 + 0.05 * float(rng.normal()) - 0.2 * is_dark,
-                    "log sharpness": -2 + 0.1 * float(rng.normal()),
-                },
-                "classes": {"road": road, "<b>car": 1 - road},
-                "confidence": {"mean": 0.9 + 0.02 * float(rng.normal())},
-                "shapes": {"border": 0.1 + 0.01 * float(rng.normal())},
-                "expected": {
-                    "hit road": 0.55,
-                    "hit <b>car": 0.25,
-                    "truth road": 0.65,
-                    "truth <b>car": 0.35,
-                    "predicted road": 0.6,
-                    "predicted <b>car": 0.4,
-                },
-            },
-            score=((60 + n % 5, 5), (5, 30)) if n % 3 == 0 else None,
-        )
-
+from .records import BUNDLE, NUM, make_stream
 
 ESTIMATOR = ESTIMATOR_SCHEMA.stamp(
     {
@@ -92,7 +53,7 @@ def filled(tmp_path_factory):
     """The path of a store in which a change was seen, and the time of its last image."""
     folder, now = tmp_path_factory.mktemp("filled"), time.time()
     database = Database.open(folder / "a.sqlite")
-    rows = list(_make_stream(now, np.random.default_rng(0)))
+    rows = list(make_stream(now, np.random.default_rng(0)))
     failures = [Failure(now - 600, "parts", BUNDLE, "hall/camera-0")] * 7
     with database.write() as connection:
         add_records(connection, rows)
@@ -242,122 +203,6 @@ def test_a_judge_goes_on_where_the_one_before_has_ended(filled, watch):
     assert second.statuses == first.statuses
     assert second.num_judged == 0
     assert first.num_judged == NUM - 400
-
-
-def test_a_reference_grows_until_it_has_the_groups_that_are_needed(tmp_path, monkeypatch):
-    monkeypatch.setattr(judging, "FIRST_REFERENCE", 100)
-    database = Database.open(tmp_path / "a.sqlite")
-    rows = list(_make_stream(1e9, np.random.default_rng(1)))
-    judge = Judge(database)
-    sizes = []
-    for part in (rows[:90], rows[90:200], rows[200:]):
-        with database.write() as connection:
-            add_records(connection, part)
-        judge.look()
-        (judged,) = judge.list_judged()
-        with database.read() as connection:
-            marked = count_records(connection, RecordFilter(reference=True))
-        sizes.append((judged.num_reference, marked))
-        state = judged.statuses[""].state if judged.statuses else None
-    assert sizes[:2] == [(90, 0), (150, 150)]
-    assert sizes[2][0] == sizes[2][1] in (225, 338)
-    assert state != "learning"
-    database.close()
-
-
-def _judge_in_parts(database, parts):
-    """The judged Bundle after each part of its rows."""
-    judge = Judge(database)
-    for part in parts:
-        with database.write() as connection:
-            add_records(connection, part)
-        judge.look()
-        (judged,) = judge.list_judged()
-        yield judge, judged
-
-
-def _write_baseline(database, rows):
-    with database.write() as connection:
-        text = format_observations(to_observation(row, row.families) for row in rows)
-        write_meta(connection, name_baseline(BUNDLE), text)
-
-
-def test_the_baseline_of_a_bundle_is_the_reference_until_there_are_first_images(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr(judging, "FIRST_REFERENCE", 400)
-    database = Database.open(tmp_path / "a.sqlite")
-    known, rows = (list(_make_stream(1e9, np.random.default_rng(k)))[:500] for k in (1, 2))
-    _write_baseline(database, known)
-    found = []
-    for judge, judged in _judge_in_parts(database, (rows[:90], rows[90:300], rows[300:])):
-        status = judged.statuses.get("")
-        found.append((judged.has_baseline, judged.num_judged, status and status.state))
-        judge.save()
-    assert found[0] == (False, 0, None)
-    assert found[1] == (True, 300, "ok")
-    assert status.num_reference == 400 // status.group_size
-    assert found[2][::2] == (False, "ok")
-    assert list(judged.statuses) == ["", "hall/camera-0", "hall/camera-1"]
-    database.close()
-
-
-def test_a_baseline_of_too_few_groups_says_so_and_first_images_are_awaited(tmp_path):
-    database = Database.open(tmp_path / "a.sqlite")
-    known, rows = (list(_make_stream(1e9, np.random.default_rng(k)))[:120] for k in (1, 2))
-    _write_baseline(database, known)
-    _, (_, judged) = _judge_in_parts(database, (rows[:50], rows[50:]))
-    assert (judged.monitor, judged.num_reference) == (None, 120)
-    assert re.fullmatch(
-        r"its 120 validation images make \d+ groups of the 30 that a baseline needs, as \d+ "
-        r"that follow each other are alike",
-        judged.baseline,
-    )
-    database.close()
-
-
-@pytest.mark.parametrize("of", ["rows", "baseline"])
-def test_families_that_rows_or_baseline_have_alone_are_not_compared(tmp_path, of):
-    database = Database.open(tmp_path / "a.sqlite")
-    streams = [list(_make_stream(1e9, np.random.default_rng(k)))[:300] for k in (1, 2)]
-    with_encoder = [
-        replace(record, families={**record.families, "encoder": {"feature 1": 0.5}})
-        for record in streams[of == "rows"]
-    ]
-    streams[of == "rows"] = with_encoder
-    known, rows = streams
-    _write_baseline(database, known)
-    ((_, judged),) = _judge_in_parts(database, (rows,))
-    assert (judged.problem, judged.statuses[""].state) == ("", "ok")
-    assert set(judged.monitor.names) == {"image", "classes", "confidence", "shapes"}
-    database.close()
-
-
-def test_first_images_unlike_the_baseline_are_a_reference_when_that_is_acknowledged(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr(judging, "FIRST_REFERENCE", 400)
-    database = Database.open(tmp_path / "a.sqlite")
-    known, rows = (list(_make_stream(1e9, np.random.default_rng(k)))[:500] for k in (1, 2))
-    dark = [
-        replace(r, families=r.families | {"confidence": {"mean": 0.5 + 0.01 * (r.n % 3)}})
-        for r in rows
-    ]
-    _write_baseline(database, known)
-    ((judge, judged),) = _judge_in_parts(database, [dark])
-    assert judged.has_baseline
-    assert judged.statuses[""].state == "alarm"
-    judge.save()
-    again = Judge(database)
-    again.look()
-    assert again.list_judged()[0].statuses == judged.statuses
-    with database.write() as connection:
-        number = raise_alarm(connection, name_drift(BUNDLE, ""), "alarm", {}, 1e9)
-        acknowledge(connection, number, "ann", 1e9)
-    judge.look()
-    assert not judged.has_baseline
-    assert judged.statuses[""].state == "ok"
-    database.close()
 
 
 @pytest.mark.parametrize("width_px", [1280, 390])

@@ -14,6 +14,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -66,8 +67,9 @@ class Judged:
     """One Bundle: its reference of `num_reference` images, and what is known of each scope.
 
     `has_baseline` says whether the reference is the baseline of the Bundle, and `num_tried` how
-    many first images make too few groups. `baseline` says why the baseline is not the reference
-    yet, and `problem` why images are not judged, where they are not.
+    many first images make too few groups. `left_out` are families that some images lack.
+    `baseline` says why the baseline is not the reference yet, and `problem` why images are not
+    judged, where they are not.
     """
 
     model: str
@@ -81,10 +83,17 @@ class Judged:
     num_tried: int = 0
     num_measured: int = 0
     has_baseline: bool = False
+    left_out: frozenset[str] = frozenset()
     trace: list[Traced] = field(default_factory=list)
     statuses: Statuses = field(default_factory=dict)
     baseline: str = ""
     problem: str = ""
+
+    def leave_out(self, families: Iterable[str]) -> None:
+        """Forget what was judged: all begins anew without these families."""
+        self.left_out |= {*families}
+        self.monitor, self.trace = None, []
+        self.num_tried = self.num_measured = self.num_judged = self.num_saved = 0
 
 
 class Judge:
@@ -160,6 +169,9 @@ class Judge:
 
     def _take(self, judged: Judged) -> None:
         while judged.monitor is not None and (rows := self._read_new(judged)):
+            if lacking := _list_lacking(judged.monitor.names, rows):
+                judged.leave_out(lacking)
+                return
             for part in _split(rows):
                 judged.last_n = part[-1].n
                 judged.num_judged += len(part)
@@ -185,7 +197,8 @@ class Judge:
         found = Observed.gather(
             parse_observations(text, where="the baseline of the Bundle"), where="the baseline"
         )
-        found = found.select(_list_shared(found.names, rows[0], rows[-1]))
+        shared = _list_shared(found.names, rows[0], rows[-1])
+        found = found.select(name for name in shared if name not in judged.left_out)
         baseline = replace(found, sources=("",) * len(found))
         days = max(rows[-1].at - rows[0].at, 1.0) / _DAY_S
         per_day = len(rows) / days
@@ -238,7 +251,8 @@ class Judge:
         with self._database.read() as connection:
             (oldest,) = list_records(connection, chosen, oldest=1)
             last = find_newest(connection, chosen)
-            names = _list_shared(oldest.families, last)
+            shared = _list_shared(oldest.families, last)
+            names = [name for name in shared if name not in judged.left_out]
             rows = read_records(connection, chosen)
             reference = Observed.gather(_note(rows, places, names), where="the reference")
         (first_at, _), (last_at, last_n) = places[0], places[-1]
@@ -296,6 +310,15 @@ def _list_shared(families: Mapping[str, Iterable[str]], *rows: Record) -> list[s
     ]
 
 
+def _list_lacking(names: Mapping[str, Sequence[str]], rows: Sequence[Record]) -> set[str]:
+    """Families that not all rows have: graphs of one Bundle may give other ones."""
+    return {
+        family
+        for family, numbers in names.items()
+        if any([*row.families.get(family, ())] != [*numbers] for row in rows)
+    }
+
+
 def _explain_baseline(monitor: Monitor, num_images: int, num_seen: int) -> str:
     """Why the images that come are not compared with the baseline, "" where they are."""
     whole = monitor.scopes[""].reference
@@ -323,9 +346,11 @@ def _note(
 
 
 def _restore(judged: Judged, monitor: Monitor, saved: Mapping[str, Any]) -> None:
-    restore_state(monitor, base64.b64decode(saved["state"]))
-    judged.last_n = saved["last_n"]
-    judged.trace = [Traced(*each) for each in saved["trace"]]
+    """Go on with what was counted, unless it was counted with other families."""
+    with suppress(DataError):
+        restore_state(monitor, base64.b64decode(saved["state"]))
+        judged.last_n = saved["last_n"]
+        judged.trace = [Traced(*each) for each in saved["trace"]]
 
 
 def _split(rows: Sequence[Record]) -> Iterator[Sequence[Record]]:
