@@ -27,8 +27,8 @@ def vote(
 def find_uncertainty(votes: Votes, num_classes: int) -> NDArray[np.float64]:
     """1 - the share of the votes for the commonest class, of each tuple, in [0, 1].
 
-    1 where nobody voted.
+    0 where nobody voted: nobody differs there.
     """
     best_T = votes.count_classes(num_classes).max(axis=1)
-    uncertainty_T: NDArray[np.float64] = 1.0 - best_T / np.maximum(votes.num_votes_T, 1)
-    return uncertainty_T
+    num_T = votes.num_votes_T
+    return np.where(num_T > 0, 1.0 - best_T / np.maximum(num_T, 1), 0.0)

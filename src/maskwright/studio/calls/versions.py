@@ -150,6 +150,7 @@ class Versions:
         number, actor = request.path_params["item"], request.state.person.name
         reason = request.state.body.reason
         removed = await in_thread(lambda: erase(self.site.project, number, reason, actor))
+        self.site.news.tell({"kind": "list"})
         return send_json({"removed_tiles": removed})
 
     async def list_tags(self, _request: "Request") -> "Response":

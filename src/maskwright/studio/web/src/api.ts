@@ -132,6 +132,7 @@ export const readRevisions = (id: number) => askJson<{ revisions: Revision[] }>(
 export const readDiff = (id: number, from: number, to: number) =>
   askJson<{ changes: ClassChange[] }>(`api/items/${id}/diff?from=${from}&to=${to}`).then((answer) => answer.changes);
 export const restore = (id: number, rev: number) => askWith<ItemRow>(`api/items/${id}/restore`, { rev });
+export const erase = (id: number, reason: string) => askWith<object>(`api/items/${id}/erase`, { reason });
 export const copyLabels = (id: number, source: number) => askWith<ItemRow>(`api/items/${id}/copy`, { source });
 export const addTag = (name: string, items?: number[]) => askWith<{ images: number }>("api/tags", { name, items });
 /** Accept or return many images. */

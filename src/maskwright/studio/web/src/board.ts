@@ -3,7 +3,7 @@
 import { addTag, changeSettings, orderWork, readOrder, readPeople, readProgress, readSettings, type Estimate, type Order, type Person, type PersonNumbers, type Settings } from "./api";
 import { Accounts } from "./accounts";
 import { Files } from "./files";
-import { find, make, may, showNotice, STATES } from "./panels";
+import { find, make, may, openDialog, showNotice, STATES } from "./panels";
 
 /** Between two questions how far an ordering is. */
 const POLL_MS = 500;
@@ -60,7 +60,7 @@ export class Board {
   async open(): Promise<void> {
     try {
       await Promise.all([this.showProgress(), may(this.me, "annotator") ? this.showPeople() : null, ...(may(this.me, "manager") ? [this.showSettings(), this.files.show()] : []), this.accounts.show()]);
-      find<HTMLDialogElement>("board").showModal();
+      openDialog("board");
     } catch (error) {
       showNotice((error as Error).message);
     }

@@ -1,7 +1,7 @@
 // Many images at once: those that are listed, or the open one, are assigned, accepted, returned or tagged.
 
 import { addTag, assign, readUsers, takeSteps, type ItemRow, type Person, type Rule } from "./api";
-import { find, make, may, showNotice } from "./panels";
+import { find, make, may, openDialog, showNotice } from "./panels";
 
 interface Page { listed: () => ItemRow[]; open: () => number | undefined }
 
@@ -55,7 +55,7 @@ export class Bulk {
         make("label", {}, make("input", { type: "checkbox", value: name, checked: role === "annotator" }), `${name} (${role})`)));
       this.say("");
       this.count();
-      find<HTMLDialogElement>("assign").showModal();
+      openDialog("assign");
     } catch (error) {
       showNotice((error as Error).message);
     }

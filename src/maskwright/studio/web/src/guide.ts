@@ -18,9 +18,9 @@ export class Guide {
     find("guide-bad").onclick = () => void this.addExample(false);
     find("guide-form").onsubmit = (event) => {
       if (isCancelled(event)) return;
-      void this.save({ ...this.current, text: find<HTMLTextAreaElement>("guide-text").value, extent: find<HTMLSelectElement>("guide-extent").value as Guideline["extent"] });
+      void this.save(this.written);
     };
-    find("guide-clear").onclick = () => void this.save({ ...this.current, examples: [] });
+    find("guide-clear").onclick = () => void this.save({ ...this.written, examples: [] });
   }
 
   async load(): Promise<void> {
@@ -32,6 +32,12 @@ export class Guide {
     return this.known.get(this.name) ?? { name: this.name, text: "", extent: "", examples: [] };
   }
 
+  /** With what stands in the form. */
+  private get written(): Guideline {
+    const text = find<HTMLTextAreaElement>("guide-text").value, extent = find<HTMLSelectElement>("guide-extent").value as Guideline["extent"];
+    return { ...this.current, text, extent };
+  }
+
   /** Show the guideline of a class; an empty name: of none. */
   show(name: string): void {
     this.name = name;
@@ -41,8 +47,9 @@ export class Guide {
     find("guide-words").textContent = [EXTENTS[extent], text].filter(Boolean).join("\n");
     find("guide-examples").replaceChildren(...examples.map((example, index) => {
       const caption = `${example.is_good ? "Right" : "Wrong"}${example.note ? `: ${example.note}` : ""}`;
+      const source = `${exampleUrl(name, index)}?v=${this.version}`;
       return make("figure", { className: example.is_good ? "good" : "bad" },
-        make("img", { src: `${exampleUrl(name, index)}?v=${this.version}`, alt: `Example of ${name}, ${caption}` }), make("figcaption", { textContent: caption }));
+        make("a", { href: source, target: "_blank", title: "Open in full size" }, make("img", { src: source, alt: `Example of ${name}, ${caption}` })), make("figcaption", { textContent: caption }));
     }));
   }
 
@@ -55,7 +62,7 @@ export class Guide {
 
   private async addExample(is_good: boolean): Promise<void> {
     const seen = this.page.seen();
-    if (seen) await this.save({ ...this.current, examples: [...this.current.examples, { ...seen, is_good, note: find<HTMLInputElement>("guide-note").value }] });
+    if (seen) await this.save({ ...this.written, examples: [...this.current.examples, { ...seen, is_good, note: find<HTMLInputElement>("guide-note").value }] });
     find<HTMLDialogElement>("guide-dialog").close();
   }
 

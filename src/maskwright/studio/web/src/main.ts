@@ -9,7 +9,7 @@ import { Guide } from "./guide";
 import { ItemList } from "./itemlist";
 import { showPerson, withLogin } from "./login";
 import { Outbox, type Saving } from "./outbox";
-import { askReason, bindTabs, find, listSteps, make, may, showNotice, showTab, STATES, type Step } from "./panels";
+import { askReason, bindTabs, find, listSteps, make, may, openDialog, showNotice, showTab, STATES, type Step } from "./panels";
 import { Recovery } from "./recovery";
 import { References } from "./references";
 import { Review } from "./review";
@@ -56,7 +56,7 @@ class App {
     const redraw = () => this.stage.view.drawPen();
     this.shade = new Shade(redraw);
     this.guide = new Guide({ canEdit: may(project.person, "manager"), seen: () => this.doc && { item: this.doc.item.id, rev: this.doc.revision, ...this.stage.view.seenPart } });
-    this.versions = new Versions({ redraw, reload: (id) => this.open(id), before: (id) => this.list.next(id, -1) });
+    this.versions = new Versions({ canErase: may(project.person, "admin"), redraw, reload: (id) => this.open(id), before: (id) => this.list.next(id, -1) });
     this.references = new References(project.person);
     new Board(project.person, project.classes.map(({ name }) => name));
     this.list = new ItemList(project.person, (id) => void this.open(id));
@@ -245,7 +245,7 @@ class App {
       doc.state = row.state;
       doc.reviewer = row.reviewer;
       this.list.put(row);
-      if (verb === "accept") await this.openAfter(this.list.waiting ?? this.list.next(doc.item.id, 1));
+      if (verb === "accept") await this.openAfter(this.project.person.name === "local" ? this.list.next(doc.item.id, 1) : this.list.waiting);
       if (verb === "submit" && row.is_practice) showNotice("Practice: compare your labels with what is shown as wrong. Next work goes on.");
       if (this.doc === doc) await this.claim();
     } catch (error) {
@@ -297,7 +297,7 @@ class App {
     if (doc && !row) {
       this.stage.cancel();
       doc.writable = false;
-      showNotice("This image is not your work any more.", [["Next work", () => void this.nextWork()]]);
+      showNotice("This image is not in your list any more.", [["Next work", () => void this.nextWork()]]);
     }
     this.list.show();
     if (row) this.showItem();
@@ -367,7 +367,7 @@ class App {
     find("next-work").hidden = !may(this.project.person, "annotator");
     find("next-work").onclick = () => void this.nextWork();
     new Bulk(this.project.person, { listed: () => this.list.listed, open: () => this.doc?.item.id });
-    find("show-help").onclick = () => find<HTMLDialogElement>("help").showModal();
+    find("show-help").onclick = () => openDialog("help");
   }
 }
 

@@ -134,6 +134,13 @@ export function showNotice(text: string, answers: [string, () => void][] = []): 
     make("button", { textContent: name, onclick: () => { close(); act(); } })));
 }
 
+/** Open a dialog; the first control has no frame before somebody uses the keyboard. */
+export function openDialog(id: string): void {
+  const dialog = find<HTMLDialogElement>(id);
+  dialog.showModal();
+  dialog.focus();
+}
+
 /** Whether a form was left by its button Cancel. */
 export const isCancelled = ({ submitter }: SubmitEvent): boolean => (submitter as HTMLButtonElement | null)?.value === "cancel";
 

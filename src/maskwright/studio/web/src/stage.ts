@@ -7,7 +7,7 @@ import type { Doc } from "./document";
 import { bindKeys, KeyMap, nameKey, showKeys, type Actions } from "./keys";
 import { drawMinimap, followMinimap } from "./minimap";
 import { listColors, makePalette, type PaletteName, type Rgb } from "./palettes";
-import { find, markTool, may, showClasses, showNotice, showTools, TOOLS, type Act } from "./panels";
+import { find, markTool, may, openDialog, showClasses, showNotice, showTools, TOOLS, type Act } from "./panels";
 import { followPointer } from "./pointer";
 import type { Picture } from "./picture";
 import { Prompting } from "./prompting";
@@ -214,7 +214,7 @@ export class Stage {
       outline: () => find<HTMLInputElement>("outline").click(),
       next: (by) => page.next(by),
       step: (index) => page.step(index),
-      help: () => find<HTMLDialogElement>("help").showModal(),
+      help: () => openDialog("help"),
     };
     if (!this.paints) this.settings.tool = "move";
     bindKeys(actions, this.keys);

@@ -1,6 +1,6 @@
 // Revisions of the open image: what changed since one, and going back to it.
 
-import { copyLabels, readDiff, readRevisions, restore, shadeUrl, type ItemRow, type Revision } from "./api";
+import { copyLabels, erase, readDiff, readRevisions, restore, shadeUrl, type ItemRow, type Revision } from "./api";
 import type { Doc } from "./document";
 import { Overlay } from "./overlay";
 import { find, make, showNotice } from "./panels";
@@ -11,12 +11,18 @@ export class Versions {
   private doc: Doc | null = null;
   private readonly overlay: Overlay;
 
-  constructor(private readonly page: { redraw(): void; reload(id: number): Promise<void>; before(id: number): ItemRow | undefined }) {
+  constructor(private readonly page: { canErase: boolean; redraw(): void; reload(id: number): Promise<void>; before(id: number): ItemRow | undefined }) {
     this.overlay = new Overlay(page.redraw);
     find("copy-before").onclick = () => {
       const before = this.doc && this.page.before(this.doc.item.id);
       if (!before) return showNotice("There is no image before this one in the list.");
       void this.change((doc) => copyLabels(doc.item.id, before.id));
+    };
+    find("erase").hidden = !page.canErase;
+    find("erase-form").onsubmit = (event) => {
+      event.preventDefault();
+      const { doc } = this, reason = find<HTMLInputElement>("erase-reason");
+      if (doc) erase(doc.item.id, reason.value).then(() => { reason.value = ""; find<HTMLDetailsElement>("erase").open = false; }, (error: Error) => showNotice(error.message));
     };
     find("tab-versions-button").addEventListener("click", () => void this.load());
   }
