@@ -10,6 +10,7 @@ from tests.studio.driving import click, evaluate, open_page
 
 AXE = Path(__file__).parents[2] / ".front/web/node_modules/axe-core/axe.min.js"
 PANELS = ("labels", "review", "versions")
+PARTS = ("people", "work", "accounts", "settings")
 DIALOGS = {
     "#show-help": "help",
     "#show-board": "board",
@@ -100,6 +101,9 @@ def test_axe_finds_nothing_in_page_panels_and_dialogs(
         click(browser, button)
         browser.wait_for(f"document.querySelector('#{dialog}').open")
         faults += _find_faults(browser, dialog)
+        for part in PARTS if dialog == "board" else ():
+            click(browser, f"[data-part={part}]")
+            faults += _find_faults(browser, part)
         browser.value(f"document.querySelector('#{dialog}').close()")
     assert faults == []
 

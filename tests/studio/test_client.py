@@ -70,7 +70,7 @@ def test_a_script_labels_an_image_from_first_to_last(project):
     assert np.bincount(labels_HW.ravel()).tolist() == [300 * 520 - 30000, 0, 30000]
     studio.comment(number, "by a script", at_xy=[3, 4])
     assert studio.take_step(number, "submit")["state"] == "submitted"
-    with pytest.raises(StudioError, match="1 comments are open") as refused:
+    with pytest.raises(StudioError, match="1 comment is open") as refused:
         studio.take_step(number, "accept")
     assert (refused.value.status, refused.value.details["why"]) == (409, "comments")
 

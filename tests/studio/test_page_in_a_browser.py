@@ -252,17 +252,22 @@ def test_a_reviewer_comments_at_a_point_returns_and_accepts_with_a_reason(
     assert browser.value(thread) == "<b>wider</b>"
     press(browser, "Enter", modifiers=2)
     notice = "document.querySelector('#notice').textContent"
-    browser.wait_for(f"{notice}.includes('1 comments are open')")
+    browser.wait_for(f"{notice}.includes('1 comment is open')")
     press(browser, "Backspace", modifiers=2)
     browser.wait_for(f"{STATE} === 'state returned'")
-    row = "document.querySelector('#list .item[aria-current] .state').textContent"
-    assert browser.value(row).startswith("returned, ann, 1 open")
+    row = "document.querySelector('#list .item[aria-current]').innerText"
+    assert browser.value(row).splitlines()[1:] == ["returned, ann", "1 open comment"]
+    browser.wait_for(f"{notice}.startsWith('This is the work of ann.')")
+    state = "document.querySelector('header .state').textContent"
+    assert browser.value(state) == "returned, read only"
+    click(browser, "#notice button")
+    browser.wait_for(f"{state} === 'returned'")
     click(browser, "#show-assign")
     browser.wait_for("document.querySelector('#assign').open")
     browser.choose("#assign-scope", "listed")
     click(browser, "#assign-go")
     rows = "[...document.querySelectorAll('#list .state')].map(e => e.textContent).join()"
-    browser.wait_for(f"{rows} === 'returned, ann, 1 open,new, ann,new, ann'")
+    browser.wait_for(f"{rows} === 'returned, ann,new, ann,new, ann'")
     click(browser, "#threads .thread button:last-child")
     browser.wait_for("!!document.querySelector('#threads .thread.resolved')")
 
@@ -302,4 +307,4 @@ def test_practice_is_handed_out_judged_and_shown_and_the_board_has_the_numbers(
     browser.wait_for("document.querySelector('#board').open")
     row = "[...document.querySelectorAll('#people td')].map(e => e.textContent).join('|')"
     assert browser.value(row).startswith("ann|1|0|1|0 %|0 %|practice|0.000|")
-    assert browser.value("document.querySelector('#settings-part').hidden")
+    assert browser.value("document.querySelector('[data-part=settings]').hidden")

@@ -45,7 +45,7 @@ def test_a_comment_at_a_point_is_answered_resolved_and_then_the_image_accepted(t
     rev = _submit(ann)
     refused = rob.step("accept", rev)
     assert refused.status_code == 409
-    assert "1 comments are open; resolve them, or accept with a reason" in refused.text
+    assert "1 comment is open; resolve what is open, or accept with a reason" in refused.text
     found = rob.ask("GET", "/api/items/1/comments").json()["comments"]
     assert [(c["id"], c["thread"]) for c in found] == [
         (first["id"], None),

@@ -94,8 +94,9 @@ def _require_acceptable(connection: Connection, item: Item, actor: str, waiver: 
         )
     num_open = count_open(connection).get(item.id, 0)
     if num_open and not waiver:
+        are_open = "1 comment is open" if num_open == 1 else f"{num_open} comments are open"
         raise StudioError(
             409,
-            f"{item.key}: {num_open} comments are open; resolve them, or accept with a reason",
+            f"{item.key}: {are_open}; resolve what is open, or accept with a reason",
             {"why": "comments", "open": num_open},
         )

@@ -85,7 +85,8 @@ export class ItemList {
     const { listed, items } = this;
     const around = Math.max(0, listed.findIndex(({ id }) => id === open) - MOST_ROWS / 2);
     const rows = listed.slice(around, around + MOST_ROWS).map((item) => this.makeRow(item, open));
-    find("list").replaceChildren(...rows);
+    const empty = make("li", { className: "empty", textContent: items.length > 0 ? "No image fits the search and the state." : "No images yet." });
+    find("list").replaceChildren(...(rows.length > 0 ? rows : [empty]));
     const images = items.filter(({ source }) => (source ?? null) === null);
     const accepted = images.filter(({ state }) => state === "accepted").length;
     const hidden = listed.length > rows.length ? `, ${rows.length} of ${listed.length} listed` : "";
