@@ -1,16 +1,18 @@
 """Images per second of `predict` on a folder, beside the bare engine and a plain torch loop.
 
     python benchmarks/predict.py [--images 32] [--rounds 5] [--encoder resnet18]
+    python benchmarks/predict.py --bundle BUNDLE --precision int8 --name "fastscnn, int8"
 
-One U-Net of segmentation-models-pytorch with random weights, on drawn streets in JPEG files.
-The bare engine gets inputs that lie in memory; `predict` reads, decodes and scales files and
-writes class maps, overlays, confidence and coverage. The torch loop is what people write
-first: it reads a file, runs the network, and writes the same three pictures with Pillow. All
-ways run in turn in one process, on as many threads as there are cores. Writes
-`benchmarks/predict.md`.
+One U-Net of segmentation-models-pytorch with random weights, or a Bundle, on drawn streets in
+JPEG files. The bare engine gets inputs that lie in memory; `predict` reads, decodes and scales
+files and writes class maps, overlays, confidence and coverage. The torch loop is what people
+write first: it reads a file, runs the U-Net, and writes the same three pictures with Pillow.
+All ways run in turn in one process, on as many threads as there are cores. Each run appends a
+line to `benchmarks/predict.jsonl`; `benchmarks/predict.md` has the last one of each model.
 """
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -18,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import segmentation_models_pytorch as smp
@@ -27,12 +30,14 @@ from PIL import Image
 from maskwright.data.pixels.images import read_image
 from maskwright.data.synth.streets import draw_street, write_street_scenes
 from maskwright.export.bundle import export_model
+from maskwright.inference.engine import EngineOptions
 from maskwright.inference.outputs import ALL
 from maskwright.inference.predict import predict
 from maskwright.inference.predictor import Predictor, open_model
 from maskwright.inference.resolution import to_network
 
 OUT = Path(__file__).with_name("predict.md")
+LINES = OUT.with_suffix(".jsonl")
 SIZE_HW = (512, 1024)
 NUM_CLASSES = 19
 BARE, LOOP = "bare engine, inputs in memory", "torch loop, the same files"
@@ -46,19 +51,38 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--encoder", default="resnet18")
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--precision", default="fp32")
+    parser.add_argument("--name", help="of the Bundle, on the page")
     asked = parser.parse_args()
     torch.set_num_threads(os.cpu_count() or 1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = draw_images(folder / "images", asked.images)
-        network = smp.Unet(asked.encoder, encoder_weights=None, classes=NUM_CLASSES).eval()
-        network.save_pretrained(folder / "network")
-        write_street_scenes(folder / "streets", num_images=4)
-        export_model(folder / "network", folder / "bundle", data=folder / "streets")
-        ways = list_ways(folder, files, network, open_model(folder / "bundle"))
+        if asked.bundle is None:
+            title = f"U-Net on {asked.encoder}, {NUM_CLASSES} classes"
+            network = make_network(folder, asked.encoder)
+            model = open_model(folder / "bundle")
+        else:
+            title, network = asked.name or asked.bundle.name, None
+            model = open_model(asked.bundle, options=EngineOptions(precision=asked.precision))
+        ways = list_ways(folder, files, network, model)
         rates = run_in_turn(ways, asked.images, asked.rounds)
-    write(rates, asked)
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    line = {"model": title, "engine": f"{model.engine.name} {model.engine.precision}"}
+    line |= {"images": asked.images, "rounds": asked.rounds, "machine": machine, "rates": rates}
+    with LINES.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    write_page()
+
+
+def make_network(folder: Path, encoder: str) -> torch.nn.Module:
+    """A U-Net with random weights, and `bundle` of it."""
+    network = smp.Unet(encoder, encoder_weights=None, classes=NUM_CLASSES).eval()
+    network.save_pretrained(folder / "network")
+    write_street_scenes(folder / "streets", num_images=4)
+    export_model(folder / "network", folder / "bundle", data=folder / "streets")
+    return network
 
 
 def draw_images(folder: Path, num: int) -> list[Path]:
@@ -73,9 +97,9 @@ def draw_images(folder: Path, num: int) -> list[Path]:
 
 
 def list_ways(
-    folder: Path, files: Sequence[Path], network: torch.nn.Module, model: Predictor
+    folder: Path, files: Sequence[Path], network: torch.nn.Module | None, model: Predictor
 ) -> dict[str, Callable[[], None]]:
-    """Each way by its name, as a function that handles all images."""
+    """Each way by its name, as a function that handles all images; loops with a network."""
     inputs = [to_network(read_image(file), model.card.input)[None] for file in files]
 
     def run_engine() -> None:
@@ -86,17 +110,19 @@ def list_ways(
         predict(model, [folder / "images"], folder / "out", write=write)
         shutil.rmtree(folder / "out")
 
-    def run_loop(*, with_pictures: bool) -> None:
+    def run_loop(network: torch.nn.Module, *, with_pictures: bool) -> None:
         loop(network, model, files, folder / "loop", with_pictures=with_pictures)
         shutil.rmtree(folder / "loop")
 
-    return {
+    ways = {
         BARE: run_engine,
         "`predict`": lambda: run_predict(ALL),
         "`predict --write classes`": lambda: run_predict(("classes",)),
-        LOOP: lambda: run_loop(with_pictures=True),
-        "torch loop, class maps alone": lambda: run_loop(with_pictures=False),
     }
+    if network is not None:
+        ways[LOOP] = lambda: run_loop(network, with_pictures=True)
+        ways["torch loop, class maps alone"] = lambda: run_loop(network, with_pictures=False)
+    return ways
 
 
 def loop(
@@ -158,23 +184,44 @@ def run_in_turn(
     }
 
 
-def write(rates: dict[str, tuple[float, float]], asked: argparse.Namespace) -> None:
-    """Write the table."""
-    source = (
-        f"From `python benchmarks/predict.py --images {asked.images} --rounds {asked.rounds} "
-        f"--encoder {asked.encoder}`: {os.cpu_count()} cores, {platform.machine()}, U-Net on "
-        f"{asked.encoder}, {NUM_CLASSES} classes, JPEG files of {SIZE_HW[0]} x {SIZE_HW[1]} px "
-        f"(H x W); the ways in turn, medians. Core seconds are those of all threads together."
+def write_page() -> None:
+    """Write a table of each model, of the last run with it."""
+    lines = [json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()]
+    latest = {line["model"]: line for line in lines}
+    setting = (
+        f"`python benchmarks/predict.py`: JPEG of {SIZE_HW[0]} x {SIZE_HW[1]} px (H x W), "
+        f"the ways in turn, medians. Core seconds are those of all threads together. To reach, "
+        f"with class maps written: {WANTED_SHARE} of the bare engine. `predict` alone also "
+        f"writes overlays, confidence and coverage."
     )
-    columns = ("way", "images/s", "of the bare engine", "times the torch loop", "core s/image")
-    lines = ["# Images per second of `predict`", "", source, ""]
-    lines += [f"| {' | '.join(columns)} |", "|---|---|---|---|---|"]
+    text = ["# Images per second of `predict`", "", setting]
+    for line in latest.values():
+        text += ["", *list_rows(line)]
+    OUT.write_text("\n".join(text) + "\n", encoding="utf-8")
+    print("\n".join(text))
+
+
+def list_rows(line: dict[str, Any]) -> list[str]:
+    """The heading and the table of a model."""
+    rates = line["rates"]
+    heads = ["way", "images/s", "of the bare engine", "core s/image"]
+    if LOOP in rates:
+        heads.insert(3, "times the torch loop")
+    rows = []
     for name, (rate, cores) in rates.items():
-        shares = f"{rate / rates[BARE][0]:.2f} | {rate / rates[LOOP][0]:.2f}"
-        lines.append(f"| {name} | {rate:.2f} | {shares} | {cores:.3f} |")
-    lines += ["", f"To reach: {WANTED_SHARE} of the bare engine."]
-    asked.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+        cells = [name, f"{rate:.2f}", f"{rate / rates[BARE][0]:.2f}", f"{cores:.3f}"]
+        if LOOP in rates:
+            cells.insert(3, f"{rate / rates[LOOP][0]:.2f}")
+        rows.append(f"| {' | '.join(cells)} |")
+    return [
+        f"## {line['model']}, on {line['engine']}",
+        "",
+        f"{line['images']} images, {line['rounds']} rounds, {line['machine']}.",
+        "",
+        f"| {' | '.join(heads)} |",
+        "|---" + "|--:" * (len(heads) - 1) + "|",
+        *rows,
+    ]
 
 
 if __name__ == "__main__":
