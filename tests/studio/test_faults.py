@@ -1,8 +1,9 @@
 """Faults: what is told when the store is gone or locked; and nothing is lost."""
 
+import shutil
 import sqlite3
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,6 +54,35 @@ def test_a_page_keeps_what_a_store_that_is_gone_cannot_take(browser, studio, pho
     studio.kill()
     with open_project(photos) as project:
         assert verify(project).faults == ()
+
+
+def test_a_page_keeps_what_a_full_disk_cannot_take(browser, photos, start_studio, mounted):
+    data = mounted("size=8m")
+    for image in photos.iterdir():
+        shutil.copyfile(image, data / image.name)
+    studio = start_studio(data, "--classes", "road,car,tree")
+    open_page(browser, studio.link)
+    number = int(browser.value("document.body.dataset.ready"))
+    _paint(browser)
+    wait_for_revision(browser, 1, number)
+    fill_disk(data / "other")
+    _paint(browser, 140)
+    browser.wait_for(KEPT)
+    assert "disk is full" in browser.value(TOLD)
+    assert "make room on the disk" in browser.value(TOLD)
+    (data / "other").unlink()
+    browser.wait_for(SAVED)
+    assert wait_for_revision(browser, 2, number)["rev"] == 2
+    studio.kill()
+    with open_project(data) as project:
+        assert verify(project).faults == ()
+
+
+def fill_disk(file):
+    """Write until nothing more fits."""
+    with file.open("wb", buffering=0) as writer, suppress(OSError):
+        while writer.write(bytes(4096)):
+            pass
 
 
 def test_another_file_in_the_place_of_the_store_is_not_written(photos, tmp_path):
