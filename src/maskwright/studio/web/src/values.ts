@@ -7,7 +7,7 @@ import { showValues } from "./picture";
 
 interface Choice { channels: number[]; black: string; white: string }
 
-const COLORS = ["Red", "Green", "Blue"];
+const COLORS = ["red", "green", "blue"];
 
 /** `changed` is called when another choice is shown. */
 export function bindValues(project: Project, changed: () => void): void {
@@ -17,8 +17,8 @@ export function bindValues(project: Project, changed: () => void): void {
   find("values").hidden = !hasBands && !is_wide;
   if (find("values").hidden) return;
   find("values-window").hidden = !is_wide;
-  const selects = hasBands ? COLORS.map((color, at) => makeSelect(color, at, channels)) : [];
-  find("values-channels").replaceChildren(...selects.flatMap((select, at) => [make("label", { htmlFor: select.id, textContent: COLORS[at] }), select]));
+  const selects = hasBands ? COLORS.map((_, at) => makeSelect(at, channels)) : [];
+  find("values-channels").replaceChildren(...selects.flatMap((select, at) => [make("label", { htmlFor: select.id, textContent: `Band shown as ${COLORS[at]}` }), select]));
   const inputs = ["black", "white"].map((id) => find<HTMLInputElement>(id));
   const fill = ({ channels: chosen, black, white }: Choice) => {
     selects.forEach((select, at) => { select.value = String(chosen[at]); });
@@ -39,9 +39,9 @@ export function bindValues(project: Project, changed: () => void): void {
   show();
 }
 
-function makeSelect(color: string, at: number, channels: string[]): HTMLSelectElement {
+function makeSelect(at: number, channels: string[]): HTMLSelectElement {
   const options = channels.map((name, index) => make("option", { value: String(index), textContent: name }));
-  return make("select", { id: `channel-${at}`, title: `The band that is shown as ${color.toLowerCase()}` }, ...options);
+  return make("select", { id: `channel-${at}` }, ...options);
 }
 
 function findFault(black: string, white: string): string {
