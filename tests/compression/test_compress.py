@@ -18,15 +18,27 @@ from maskwright.compression.compress.candidates import (
     choose,
     find_front,
 )
-from maskwright.compression.compress.output import draw_candidates
+from maskwright.compression.compress.output import draw_candidates, list_lines
 from maskwright.compression.compress.search import compress_model
-from maskwright.compression.compress.ways import Origin, Way, count_affordable, list_ways
+from maskwright.compression.compress.ways import (
+    Origin,
+    Way,
+    count_affordable,
+    describe_ways,
+    explain_left_out,
+    list_ways,
+)
 from maskwright.core.bundle import open_bundle
+from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError
 from maskwright.core.results import WriteMode
+from maskwright.export.bundle import export_model
+from maskwright.export.foreign.bundle import import_onnx
 from maskwright.inference.predictor import open_model
 from maskwright.pages.scatter import Dot, draw_scatter_file
 from maskwright.training.options import Callbacks, TrainOptions
+
+from ..foreign_graphs import make_graph, write_dataset, write_files
 
 OLD = Path(__file__).parents[1] / "fixtures" / "written_by_0_1"
 
@@ -37,7 +49,7 @@ def make(engine, precision, ms, drop_points, **others):
         "precision": precision,
         "file": "model.onnx",
         "ms": ms,
-        "times_torch": 100 / ms,
+        "times_reference": 100 / ms,
         "memory_mb": None,
         "size_mb": 1.0,
         "miou": 0.6 - drop_points / 100,
@@ -260,3 +272,41 @@ def test_the_command_writes_a_page_and_the_bundle_that_was_chosen(tmp_path):
     page = (out / "index.html").read_text()
     assert "10000 ms with at most 1 points lost" in page
     assert "data:image/svg+xml;base64," in page
+
+
+@pytest.mark.slow
+def test_an_imported_graph_is_compared_with_itself_on_onnx_runtime(tmp_path):
+    """The chosen Bundle keeps the graph, of which others can be made again."""
+    data = write_dataset(tmp_path / "data")
+    root = import_onnx(**write_files(tmp_path, make_graph())).bundle.root
+    found = compress_model(
+        root,
+        data,
+        tmp_path / "small",
+        Wish(target_ms=1e4, max_drop_points=1),
+        engines=["onnxruntime"],
+        size_HW=(64, 96),
+    )
+    ratios = {one.precision: one.times_reference for one in found.candidates}
+    assert (found.reference, ratios["fp32"]) == ("onnxruntime", 1)
+    assert ratios.keys() == {"fp32", "fp16", "int8"}
+    assert [one.drop_points for one in found.candidates] == [0, 0, 0]
+    assert found.notes[-1].startswith("not tried, as it takes time to train: a student (fastsc")
+    lines = list_lines(found)
+    assert "x onnxruntime" in lines[0]
+    chosen = open_bundle(tmp_path / "small/bundle")
+    assert len(chosen.graphs) == 1
+    assert {"model.onnx", "parity.npz"} <= set(chosen.files)
+    again = export_model(chosen.root, tmp_path / "again", data=data, precision="fp16")
+    assert again.graphs[-1].quality.drop_points == 0
+
+
+def test_of_an_imported_graph_a_student_is_made_and_no_channels_are_removed(origin, tmp_path):
+    card = replace(origin.card, arch=ArchSpec(name="foreign", encoder="none"))
+    ways = list_ways(replace(origin, card=card), tmp_path)
+    assert [(way.name, way.after) for way in ways] == [("student", None)]
+    (reason,) = explain_left_out(card)
+    assert reason.startswith("not tried: channels removed to 70%, 50%, 35% of the")
+    assert explain_left_out(origin.card) == ()
+    assert "channels" in describe_ways(origin.card)
+    assert "channels" not in describe_ways(card)

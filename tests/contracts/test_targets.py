@@ -13,6 +13,7 @@ from maskwright.core.card import ModelCard
 from maskwright.core.errors import ConfigError
 from maskwright.export import onnxgraph
 from maskwright.export.target import Target, choose_precision, name_file
+from maskwright.export.torchnetwork import TorchNetwork
 from maskwright.inference.engine import ENGINES, EngineOptions, EnginePart
 from maskwright.nn.build import build_model
 
@@ -90,7 +91,7 @@ def make(arch, encoder="test_resnet", channels=3, seed=0):
         arch=small_arch(arch, encoder),
     )
     torch.manual_seed(seed)
-    network = build_model(card)
+    network = build_model(card).eval()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
@@ -106,7 +107,7 @@ def test_the_graph_says_what_the_network_says_at_any_size(
     card, network = make(arch, encoder)
     part = parts.load(TARGETS, target, like=Target)
     try:
-        outputs = part.write(network, card, tmp_path / part.FILE, "fp32")
+        outputs = part.write(TorchNetwork(network, card), tmp_path / part.FILE, "fp32")
     except ConfigError as error:
         if target == "torch_export" and "cannot be written by torch.export for any" in str(
             error
@@ -146,9 +147,9 @@ def test_a_graph_of_litert_says_what_the_network_says_at_its_size(arch, tmp_path
     path = tmp_path / part.FILE
     if arch in NOT_IN_LITERT:
         with pytest.raises(ConfigError, match=NOT_IN_LITERT[arch]):
-            part.write(network, card, path, "fp32", size_HW=SIZE_HW)
+            part.write(TorchNetwork(network, card), path, "fp32", size_HW=SIZE_HW)
         return
-    assert part.write(network, card, path, "fp32", size_HW=SIZE_HW) == ("logits",)
+    assert part.write(TorchNetwork(network, card), path, "fp32", size_HW=SIZE_HW) == ("logits",)
     engine = parts.load(ENGINES, "litert", like=EnginePart)
     engine = engine.build(path, card, EngineOptions())
     assert engine.size_HW == SIZE_HW
@@ -167,9 +168,9 @@ def test_a_graph_of_core_ml_maps_an_image_to_logits_or_the_reason_is_listed(arch
     path = tmp_path / part.FILE
     if arch in NOT_IN_CORE_ML:
         with pytest.raises(ConfigError, match=NOT_IN_CORE_ML[arch]):
-            part.write(network, card, path, "fp32", size_HW=SIZE_HW)
+            part.write(TorchNetwork(network, card), path, "fp32", size_HW=SIZE_HW)
         return
-    part.write(network, card, path, "fp32", size_HW=SIZE_HW)
+    part.write(TorchNetwork(network, card), path, "fp32", size_HW=SIZE_HW)
     assert describe_core_ml(path) == [
         ("image", [1, 3, *SIZE_HW], "FLOAT32"),
         ("logits", [1, 3, *SIZE_HW], "FLOAT32"),
@@ -204,7 +205,8 @@ def test_the_file_tells_nothing_of_the_machine_and_is_the_same_traced_or_kept(
         card, network = make("unet", channels=1, seed=seed)
         (tmp_path / name).mkdir()
         size_HW = SIZE_HW if part.HAS_FIXED_SIZE else None
-        part.write(network, card, tmp_path / name / part.FILE, "fp32", size_HW=size_HW)
+        path = tmp_path / name / part.FILE
+        part.write(TorchNetwork(network, card), path, "fp32", size_HW=size_HW)
         files = sorted((tmp_path / name).iterdir())  # OpenVINO has its weights beside
         contents[name] = b"".join(path.read_bytes() for path in files)
     assert contents["kept"] == contents["traced"] != contents["one"]

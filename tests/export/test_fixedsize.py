@@ -16,8 +16,8 @@ from maskwright.core.errors import BundleError, ConfigError, MissingDependencyEr
 from maskwright.core.progress import silent
 from maskwright.export.bundle import export_model
 from maskwright.export.fixedsize import choose_size, fit
+from maskwright.export.torchnetwork import TorchNetwork
 from maskwright.export.writer import GraphWriter, Trial
-from maskwright.inference.engines.torch import TorchEngine
 
 from ..fixtures.litert.make import FILE, SIZE_HW, make_network
 
@@ -103,8 +103,7 @@ def converter(monkeypatch):
 
 def write(network, card, folder, images):
     trial = Trial(
-        network=TorchEngine(network),
-        card=card,
+        network=TorchNetwork(network, card),
         prepared=images,
         bundle=None,
         quality=None,

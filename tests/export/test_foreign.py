@@ -1,119 +1,27 @@
 """import_onnx: ONNX files of others, in every layout, become Bundles that predict the same."""
 
-import json
+from functools import partial
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from maskwright.core.bundle import open_bundle
 from maskwright.core.errors import BundleError, ConfigError, DataError
 from maskwright.core.results import WriteMode
 from maskwright.core.trust import hash_file, remember
 from maskwright.data.classmaps import read_spec
-from maskwright.export.bundle import export_model
 from maskwright.export.foreign.bundle import import_onnx
 from maskwright.inference.predictor import open_model
 
-NAMES = "road", "tree", "car"
-SCALE = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
-IMAGE = np.array([[[0, 9, 9], [1, 9, 9]], [[2, 9, 9], [1, 0, 0]]], np.uint8)
-"""The red channel holds the class, in every graph below."""
-
-WEIGHT = np.zeros((3, 3), np.float32)
-WEIGHT[:, 0] = [0, 2 * 255, 4 * 255]
-BIAS = np.array([0, -1, -4], np.float32)
-"""2 k x - k^2 of x = 255 * red is largest for the class k that is nearest to x."""
-
-
-def make_graph(
-    *,
-    nhwc=False,
-    out="logits",
-    dtype=TensorProto.FLOAT,
-    shape=None,
-    bgr=False,
-    opset=17,
-    stride=1,
-    num_classes=3,
-    extra=(),
-):
-    """A graph that tells the class by the red channel; `out` says what it gives."""
-    nodes, constants = [], {}
-
-    def add(operator, *inputs, **how):
-        name = f"v{len(nodes)}"
-        nodes.append(helper.make_node(operator, list(inputs), [name], **how))
-        return name
-
-    def constant(name, value):
-        constants[name] = numpy_helper.from_array(value, name)
-        return name
-
-    weight = WEIGHT[:num_classes, ::-1] if bgr else WEIGHT[:num_classes]
-    if dtype == TensorProto.UINT8:
-        weight = weight / 255
-    value = "pixels"
-    if dtype != TensorProto.FLOAT:
-        value = add("Cast", value, to=TensorProto.FLOAT)
-    if nhwc:
-        value = add("Transpose", value, perm=[0, 3, 1, 2])
-    kernel = np.ascontiguousarray(weight)[:, :, None, None]
-    kernel = kernel * np.ones((1, 1, stride, stride), np.float32) / stride**2
-    weights = constant("weight", kernel.astype(np.float32))
-    value = add(
-        "Conv", value, weights, constant("bias", BIAS[:num_classes]), strides=[stride, stride]
-    )
-    value = add_end(add, constant, value, out)
-    if nhwc and not out.startswith("labels"):
-        value = add("Transpose", value, perm=[0, 2, 3, 1])
-    outputs = [value, *extra]
-    kinds = [TensorProto.INT64 if out in {"labels3", "labels4"} else TensorProto.FLOAT]
-    shape = shape or (["B", "H", "W", 3] if nhwc else ["B", 3, "H", "W"])
-    graph = helper.make_graph(
-        nodes,
-        "foreign",
-        [helper.make_tensor_value_info("pixels", dtype, shape)],
-        [helper.make_tensor_value_info(n, (kinds * 9)[i], None) for i, n in enumerate(outputs)],
-        list(constants.values()),
-    )
-    opsets = [helper.make_opsetid("", opset)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="hand")
-
-
-def add_end(add, constant, value, out):
-    """The nodes from logits to what the graph gives."""
-    if out == "probabilities":
-        return add("Softmax", value, axis=1)
-    if out in {"second", "sigmoid"}:  # of class 1 of two, whose logit is 2 x - 1
-        ends = (("starts", 1), ("ends", 2), ("axes", 1))
-        value = add("Slice", value, *(constant(name, np.array([n])) for name, n in ends))
-        return add("Sigmoid", value) if out == "sigmoid" else value
-    if out.startswith("labels"):
-        value = add("ArgMax", value, axis=1, keepdims=int(out == "labels4"))
-        return add("Cast", value, to=TensorProto.FLOAT) if out == "labels_float" else value
-    return value
+from ..foreign_graphs import IMAGE, NAMES, SCALE, make_graph, write_files
 
 
 @pytest.fixture
 def write(tmp_path):
     """A function: write the files, and give the arguments of `import_onnx`."""
-
-    def make(model, *, names=NAMES, told=SCALE):
-        file, spec = tmp_path / "net.onnx", tmp_path / "classes.txt"
-        onnx.save(model, file)
-        remember("graph", hash_file(file))  # else each has a trial in a process
-        spec.write_text("".join(f"{i} {n}\n" for i, n in enumerate(names)), encoding="utf-8")
-        (tmp_path / "input.yaml").write_text(json.dumps(told), encoding="utf-8")
-        return {
-            "file": file,
-            "out": tmp_path / "bundle",
-            "spec": spec,
-            "input_file": tmp_path / "input.yaml",
-        }
-
-    return make
+    return partial(write_files, tmp_path)
 
 
 UINT8, HALF = TensorProto.UINT8, TensorProto.FLOAT16
@@ -167,7 +75,7 @@ def test_a_graph_of_fixed_size_sees_images_resized_or_in_tiles(write):
     engine = open_model(resized.root).engine
     assert (engine.max_batch, engine.size_HW) == (1, (128, 160))
     assert resized.card.input.network_size((70, 33)) == (128, 160)
-    assert resized.files == ("model.onnx",)
+    assert resized.files == ("model.onnx", "parity.npz")
     image = np.zeros((200, 300, 3), np.uint8)
     image[:, 150:, 0] = 2
     labels_HW = open_model(resized.root).predict(image).labels_HW
@@ -197,12 +105,19 @@ def test_of_several_outputs_one_of_scores_is_taken_or_the_one_that_is_named(writ
         import_onnx(**write(model, told=told), mode=WriteMode(overwrite=True))
 
 
-def test_a_bundle_without_weights_is_not_exported_again(write, tmp_path):
-    bundle = import_onnx(**write(make_graph())).bundle
+def test_values_of_a_graph_that_are_named_as_ours_have_another_name(write):
+    model = make_graph(names=("image", "logits"))
+    bundle = import_onnx(**write(model)).bundle
+    graph = onnx.load(bundle.file("model.onnx")).graph
+    assert [graph.input[0].name, graph.output[0].name] == ["image", "logits"]
+    assert open_model(bundle.root).predict(IMAGE).labels_HW.tolist() == [[0, 1], [2, 1]]
+
+
+def test_images_are_resized_by_the_scale_that_is_told(write):
+    bundle = import_onnx(**write(make_graph(), told=SCALE | {"scale": 1.5})).bundle
+    assert bundle.card.input.network_size((20, 30)) == (30, 45)
     assert bundle.card.arch.name == "foreign"
     assert bundle.card.provenance["imported"]["producer"] == "hand"
-    with pytest.raises(BundleError, match="has a graph and no weights"):
-        export_model(bundle.root, tmp_path / "again", to="onnx")
 
 
 @pytest.mark.parametrize(
@@ -218,6 +133,24 @@ def test_a_bundle_without_weights_is_not_exported_again(write, tmp_path):
             "'means'; did you mean 'mean'",
         ),
         ({"dtype": UINT8}, {}, ConfigError, "takes uint8, the stored values; leave them out"),
+        (
+            {},
+            {"told": SCALE | {"scale": 5}},
+            ConfigError,
+            "scale 5; expected a factor of up to",
+        ),
+        (
+            {},
+            {"told": SCALE | {"scale": 2, "size": [64, 64]}},
+            ConfigError,
+            r"scale 2 and size \[64, 64\]; write one of them",
+        ),
+        (
+            {"shape": [1, 3, 96, 64]},
+            {"told": SCALE | {"scale": 2}},
+            ConfigError,
+            "takes 96 x 64 px, to which every image is resized; leave scale out",
+        ),
         ({"shape": [2, 3, 64, 64]}, {}, BundleError, "batches of 2 images alone"),
         ({"shape": [1, 3, 64, "W"]}, {}, BundleError, "one of height and width fixed"),
         (

@@ -6,13 +6,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from tests.foreign_graphs import make_graph, write_files
 from tests.initial import CONFIG, HALF, SETTINGS, write_checkpoint
+from torch.nn.functional import interpolate
 
 from maskwright.core.card import ArchSpec
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.labels import IGNORE
 from maskwright.data.dataset import open_dataset
+from maskwright.export.foreign.bundle import import_onnx
+from maskwright.inference.predictor import open_model
 from maskwright.nn.build import new_model
 from maskwright.nn.loss import build_loss
 from maskwright.training.options import TrainOptions
@@ -20,7 +24,7 @@ from maskwright.training.recipe import Recipe, override
 from maskwright.training.run import train
 from maskwright.training.samples.loader import Batch, Crops, Normalize
 from maskwright.training.samples.unlabelled import Unlabelled
-from maskwright.training.teachers import Distillation
+from maskwright.training.teachers import Distillation, find_teachers
 
 STUDENT = {"model.arch": "fpn", "model.encoder": "test_resnet", "model.config": CONFIG}
 STUDENT |= {"model.encoder_weights": "none"}
@@ -121,6 +125,32 @@ def test_a_teacher_sees_the_crops_at_its_own_scale(names, tmp_path):
     teacher.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
     assert teacher(batch["image"]).shape == (2, len(names), 64, 64)
     assert seen == [(2, 3, 32, 32)]
+
+
+def test_an_imported_graph_teaches_by_its_logits_at_full_size(tmp_path):
+    arguments = write_files(tmp_path, make_graph(stride=4))
+    root = import_onnx(**arguments).bundle.root
+    recipe = recipe_with(root)
+    batch = batch_of(recipe, 3)
+    (teacher,) = Distillation.open(recipe, student_of(recipe, 3), "cpu").teachers
+    engine = open_model(root).engine
+    x_BCHW = batch["image"].permute(0, 3, 1, 2).float().numpy() / 255
+    expected = torch.from_numpy(engine(x_BCHW))
+    assert expected.shape == (2, 3, 16, 16)
+    expected = interpolate(expected, (64, 64), mode="bilinear")
+    torch.testing.assert_close(teacher(batch["image"]), expected, rtol=1e-4, atol=1e-3)
+    assert not list(teacher.parameters())
+    odd_BHWC = batch["image"][:, :61, :50]
+    assert teacher(odd_BHWC).shape == (2, 3, 61, 50)
+    (found,) = find_teachers(recipe.distil)
+    assert set(found.make_provenance()["files"]) == {"model.onnx"}
+    pairs = override(recipe, {"distil.pairs": 1.0})
+    with pytest.raises(ConfigError, match="compares features of encoders, and an imported gra"):
+        Distillation.open(pairs, student_of(recipe, 3), "cpu")
+    fixed = write_files(tmp_path, make_graph(shape=[1, 3, 128, 160]))
+    root = import_onnx(**fixed | {"out": tmp_path / "fixed"}).bundle.root
+    with pytest.raises(ConfigError, match="takes images of 128x160 alone, and a student le"):
+        Distillation.open(recipe_with(root), student_of(recipe, 3), "cpu")
 
 
 def test_images_without_labels_get_the_labels_of_a_sure_teacher(teacher, names):

@@ -14,8 +14,8 @@ from .options import (
     AsJson,
     Engines,
     Overwrite,
+    OwnSize,
     Quiet,
-    Size,
     Trust,
     parse_engines,
     parse_size,
@@ -37,7 +37,7 @@ def bench(
     *,
     archs: Archs = None,
     engines: Engines = "all",
-    size: Size = "512x512",
+    size: OwnSize = None,
     threads: Annotated[
         str | None,
         typer.Option(
@@ -76,7 +76,7 @@ def bench(
     found = bench_model(
         model,
         engines=parse_engines(engines),
-        size_HW=parse_size(size),
+        size_HW=None if size is None else parse_size(size),
         threads=_read_threads(threads),
         batch=batch,
         num_rounds=rounds,

@@ -159,7 +159,7 @@ Engines = Annotated[
 ]
 _SIZE = typer.Option("--size", metavar="HxW", help="Height and width of the input.")
 Size = Annotated[str, _SIZE]
-GraphSize = Annotated[str | None, _SIZE]
+OwnSize = Annotated[str | None, _SIZE]
 Precision = Annotated[
     str | None,
     typer.Option(

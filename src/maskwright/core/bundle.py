@@ -1,7 +1,7 @@
 """Bundle: the only thing that crosses from training to the rest.
 
 A folder with `bundle.json` (card, graphs, file hashes, id) and the files it lists:
-`weights.safetensors` (not where a graph was imported), graphs such as `model.onnx`,
+`weights.safetensors` (where a graph was imported, that is the network: `model.onnx`), graphs,
 `report.json`, `parity.npz`, a few images with the logits expected of them,
 `baseline.ndjson`, observations of the validation images, and `estimator.json`, what estimates
 mIoU without labels. It opens without torch. `id` is the
@@ -78,17 +78,23 @@ class Bundle:
         return self.root / name
 
     @property
+    def has_weights(self) -> bool:
+        """Whether the network can be built; where not, it is the graph that was imported."""
+        return WEIGHTS in self.files
+
+    @property
     def weights(self) -> Path:
         """The file of weights.
 
         Raises:
             BundleError: The Bundle has graphs alone, as one that was imported.
         """
-        if WEIGHTS not in self.files:
+        if not self.has_weights:
             raise BundleError(
-                f"{self.root}: this bundle has a graph and no weights, so it predicts and is "
-                f"evaluated, but is not exported again and nothing is trained from it; give "
-                f"the run or bundle with weights"
+                f"{self.root}: this bundle was imported: it has a graph and no weights that "
+                f"are trained further; train another network that learns from it by "
+                f"`maskwright distil DATA --teacher {self.root}`, or give a run or bundle with "
+                f"weights"
             )
         return self.file(WEIGHTS)
 

@@ -70,7 +70,8 @@ def rename_settings(arch: str, config: Mapping[str, Any]) -> dict[str, object]:
 class ModelCard:
     """Labels, input and architecture of one network, and where it came from.
 
-    `provenance` is for people: dataset and split fingerprints, versions, seed. Logits are
+    `provenance` is for people: dataset and split fingerprints, versions, seed; the entry
+    `imported` of a graph of others has its layout, which is read again. Logits are
     divided by `temperature` before the softmax that gives the confidence (Guo et al. 2017,
     eq. 9): fitted after training, 1 before and in old cards. `learnt` describes the training
     images; None before the end of a training and in old cards. `refine` are the refiners that
@@ -103,6 +104,15 @@ class ModelCard:
             self.refine.require_classes(self.labels.names)
         if self.decide is not None:
             self.decide.require_classes(self.labels.names)
+
+    @property
+    def only_size_HW(self) -> tuple[int, int] | None:
+        """The size that the network sees whatever the image; None where there are several."""
+        rule = self.input.size_rule
+        if rule is not None and rule.fixed_HW is not None and not rule.keep_aspect:
+            return rule.fixed_HW
+        size_HW = self.provenance.get("imported", {}).get("size_HW")  # of tiles
+        return None if size_HW is None else (int(size_HW[0]), int(size_HW[1]))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object of what differs from its default; see `from_json`."""

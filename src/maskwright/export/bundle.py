@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from ..core.bundle import BASELINE, PARITY, REPORT, Bundle, add_files, fill_bundle, open_bundle
-from ..core.card import ModelCard
 from ..core.errors import ConfigError
 from ..core.image import Image
 from ..core.inputspec import InputSpec
 from ..core.progress import Progress, silent
 from ..core.results import NEW, WriteMode
 from ..data.dataset import Dataset, open_dataset
-from ..inference.engines.torch import TorchEngine
 from ..inference.parity import Planes, keep_inputs
 from ..inference.resolution import to_network
+from .fixedsize import fit
 from .inside import require_possible
+from .network import Network
 from .quality import QualityTest, choose_split
 from .quantize.calibration import choose_calibration
 from .quantize.qat import QatOptions
@@ -245,16 +245,14 @@ def _export(
         writers = [(open_writer(name), precision) for name, precision in options.targets]
         images = read()
         prepared = list(prepare_images(images.shown, source.card.input))
-        model = source.load().eval()
-        source.write_weights(model, folder)
-        network = TorchEngine(model)
+        network = source.load()
+        source.write_weights(network, folder)
         trial = Trial(
             network=network,
-            card=source.card,
             prepared=prepared,
             bundle=source.bundle,
-            quality=images.make_test(network, source.card, options, progress),
-            calibrate=images.make_calibration(source.card, progress),
+            quality=images.make_test(network, options, progress),
+            calibrate=images.make_calibration(network, progress),
             max_drop_points=options.max_drop_points,
             qat=options.qat,
             progress=progress,
@@ -268,9 +266,8 @@ def _export(
                 files |= {name: folder / name for name in (graph.file, *beside)}
         if not options.keep_parity_images:
             files.pop(PARITY, None)
-        elif prepared:
+        elif prepared and keep_inputs(network.engine, trial.make_inputs(), folder / PARITY):
             files[PARITY] = folder / PARITY
-            keep_inputs(network, trial.make_inputs(), files[PARITY])
         listed = list(graphs.values())
         add_files(folder, source.card, files, graphs=listed, model_id=source.model_id)
     return open_bundle(out)
@@ -286,24 +283,27 @@ class _Images:
     learnt: Dataset | None = None
 
     def make_calibration(
-        self, card: ModelCard, progress: Progress
+        self, network: Network, progress: Progress
     ) -> Callable[[], Calibration] | None:
         """A call that reads images of training; None where not all of them have labels."""
         data = self.learnt
         if data is None or not all(data.has_labels(index) for index in range(len(data))):
             return None
 
+        spec, size_HW = network.card.input, network.engine.size_HW
+
+        def prepare(index: int) -> Planes:
+            image_HWC = spec.prepare(data.image(index), where=data.describe(index))
+            x_CHW = to_network(image_HWC, spec)
+            return x_CHW if size_HW is None else fit(x_CHW, size_HW)
+
         def draw(rng: np.random.Generator) -> Planes:
-            index = int(rng.integers(len(data)))
-            image_HWC = card.input.prepare(data.image(index), where=data.describe(index))
-            return to_network(image_HWC, card.input)
+            return prepare(int(rng.integers(len(data))))
 
         def read() -> Calibration:
             chosen = choose_calibration(data, progress)
-            images = (data.image(index) for index in chosen.indices)
-            prepared = prepare_images(images, card.input)
             return Calibration(
-                inputs_CHW=[to_network(image_HWC, card.input) for image_HWC in prepared],
+                inputs_CHW=[prepare(index) for index in chosen.indices],
                 keys=tuple(data.keys[index] for index in chosen.indices),
                 missing=chosen.missing,
                 draw=draw,
@@ -312,7 +312,7 @@ class _Images:
         return read
 
     def make_test(
-        self, network: TorchEngine, card: ModelCard, options: _ExportOptions, progress: Progress
+        self, network: Network, options: _ExportOptions, progress: Progress
     ) -> QualityTest | None:
         """The scores of the network; None where not all images have labels of its classes.
 
@@ -325,9 +325,10 @@ class _Images:
         if data is None or not all(data.has_labels(index) for index in range(len(data))):
             return None
         needed = any(precision == "int8" for _, precision in options.targets)
+        card = network.card
         if data.spec.names != card.labels.names and not needed:
             options.log(
                 f"{data.source}: has other classes than the model, so nothing is scored"
             )
             return None
-        return QualityTest(network, card, data, self.split, progress)
+        return QualityTest(network.engine, card, data, self.split, progress)

@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 
 from ..core.card import ModelCard
 from ..core.errors import ConfigError, suggest
-from ..core.graph import LABELS, LOGITS, Parity
+from ..core.graph import LABELS, Parity
 from ..core.inputspec import InputSpec
 from ..core.intensity import Scaling
 from ..core.kernels.kernel import kernel
 from ..inference.engine import Engine
-from ..inference.parity import Planes, compare
+from ..inference.parity import Planes, compare, count_crops
 from ..inference.strategy import NetworkInput, run_inputs
 from .nodechain import NodeChain
-from .onnxgraph import IMAGE
-from .triton import Tensor, write_config
+from .triton import Tensor, describe_image, describe_logits, find_size, write_config
 
 NORMALISE, ARGMAX = "normalise", "argmax"
 PARTS = (NORMALISE, ARGMAX)
@@ -81,22 +80,29 @@ def add_parts(graph: Path, card: ModelCard, parts: Sequence[str], out: Path) -> 
     optimizer.remove_unused_nodes(model)
     chain = NodeChain.around(model)
     given, logits = model.graph.input[0], model.graph.output[0]
-    image = given.name
+    image, sides = given.name, _read_sides(given)
     if NORMALISE in parts:
         image = chain.make_name(STORED)
         _add_normalise(chain, image, given.name, card.input)
         dtype = helper.np_dtype_to_tensor_dtype(np.dtype(find_stored_type(card.input)))
-        shape: list[str | int | None] = [*_SIDES, card.input.channels]
+        shape: list[str | int | None] = [*sides, card.input.channels]
         model.graph.input[0].CopyFrom(helper.make_tensor_value_info(image, dtype, shape))
     chain.pass_graph()
     if ARGMAX in parts:
         axes = (1, 3) if NORMALISE in parts else (2, 4)
         _add_argmax(chain, logits.name, image, axes, card.logits.stride)
-        labels = helper.make_tensor_value_info(LABELS, onnx.TensorProto.UINT8, _SIDES)
+        labels = helper.make_tensor_value_info(LABELS, onnx.TensorProto.UINT8, sides)
         del model.graph.output[:]
         model.graph.output.append(labels)
     chain.place(model)
     onnx.save(model, out)
+
+
+def _read_sides(image: Any) -> list[str | int | None]:
+    """Batch, height and width of the input of a graph: a number where one alone is taken."""
+    batch, _, height, width = image.type.tensor_type.shape.dim
+    dims = zip((batch, height, width), _SIDES, strict=True)
+    return [dim.dim_value or name for dim, name in dims]
 
 
 def _add_normalise(chain: NodeChain, image: str, x: str, spec: InputSpec) -> None:
@@ -170,7 +176,7 @@ def compare_inside(
         labels_BHW = [decide(logits) for logits in run_inputs(network, card, entries)]
         return _mark(np.stack(labels_BHW), len(card.labels))
 
-    return compare(run_network, run, inputs_CHW)
+    return compare(run_network, run, inputs_CHW, num_crops=count_crops(network, network))
 
 
 def _restore(x_BCHW: Planes, spec: InputSpec) -> NDArray[Any]:
@@ -189,13 +195,14 @@ def _mark(labels_BHW: NDArray[Any], num_classes: int) -> Planes:
     return np.asarray(labels_BHW[:, None] == index_1K11, np.float32)
 
 
-def write_triton(file: str, card: ModelCard, parts: Sequence[str]) -> str:
+def write_triton(file: str, card: ModelCard, parts: Sequence[str], network: Engine) -> str:
     """The configuration of a graph with parts inside for the Triton Inference Server."""
-    channels = card.input.channels
-    image = Tensor(IMAGE, "float32", (channels, -1, -1))
+    image, output = describe_image(card, network), describe_logits(card, network)
+    size_HW = find_size(network)
     if NORMALISE in parts:
-        image = Tensor(STORED, find_stored_type(card.input), (-1, -1, channels))
-    output = Tensor(LOGITS, "float32", (len(card.labels), -1, -1))
+        shape = (*size_HW, card.input.channels)
+        image = Tensor(STORED, find_stored_type(card.input), shape)
     if ARGMAX in parts:
-        output = Tensor(LABELS, "uint8", (-1, -1))
-    return write_config(file, image, output, on_tensorrt=False)
+        output = Tensor(LABELS, "uint8", size_HW)
+    takes_batches = network.max_batch > 1
+    return write_config(file, image, output, takes_batches=takes_batches, on_tensorrt=False)

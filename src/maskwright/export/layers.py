@@ -1,6 +1,10 @@
-"""Layers: where a graph begins to differ from the network, layer by layer."""
+"""Layers: where a graph begins to differ from the network, layer by layer.
 
-from collections.abc import Mapping, Sequence
+The network is one of torch, whose layers have paths, or the graph that was imported, whose
+values have names.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -30,16 +34,47 @@ def find_first_difference(network: nn.Module, graph: Path, x_CHW: Planes) -> str
         return ""
     expected = _run_layers(network, tuple(layers), x_CHW)
     found = _run_values(graph, [layers[path] for path in expected], x_CHW)
-    for path, values in expected.items():
-        given = found[layers[path]]
-        if given.shape != values.shape:
+    return _describe_first(
+        (f"{path} ({type(network.get_submodule(path)).__name__})", values, found[layers[path]])
+        for path, values in expected.items()
+    )
+
+
+def find_first_value(original: Path, graph: Path, x_CHW: Planes, *, suffix: str) -> str:
+    """As `find_first_difference`, of the graph `original` and of one that was made of it.
+
+    The values of both have the same names, or in `graph` the name with `suffix`.
+    """
+    import onnx
+
+    if graph.suffix != ".onnx":
+        return ""
+    given = {name for node in onnx.load(graph).graph.node for name in node.output}
+    pairs: dict[str, str] = {}
+    titles: dict[str, str] = {}
+    for node in onnx.load(original).graph.node:
+        for name in node.output:
+            both = [one for one in (f"{name}{suffix}", name) if one in given and name]
+            if both:
+                pairs[name] = both[0]
+                titles[name] = f"{node.name or name} ({node.op_type})"
+    expected = _run_values(original, list(pairs), x_CHW)
+    found = _run_values(graph, list(pairs.values()), x_CHW)
+    floats = [n for n, values in expected.items() if np.issubdtype(values.dtype, np.floating)]
+    return _describe_first((titles[n], expected[n], found[pairs[n]]) for n in floats)
+
+
+def _describe_first(layers: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> str:
+    """The first of some layers whose output differs: each with what is expected and given."""
+    for title, expected, given in layers:
+        if given.shape != expected.shape:
             continue
+        values = expected.astype(np.float32)
         largest, gap = float(np.abs(values).max()), float(np.abs(values - given).max())
         if not gap <= _MIN_RATIO * max(largest, 1e-6):
-            kind = type(network.get_submodule(path)).__name__
             return (
-                f"; the first layer that differs is {path} ({kind}): by up to {gap:.3g}, its "
-                f"values reach {largest:.3g}"
+                f"; the first layer that differs is {title}: by up to {gap:.3g}, its values "
+                f"reach {largest:.3g}"
             )
     return ""
 

@@ -1,10 +1,13 @@
 """NodeChain: nodes in a row that are placed before and after the nodes of an ONNX graph."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+PREFIX = "maskwright_"
+"""Of the names of nodes and values that are added to a graph."""
 
 
 class NodeChain:
@@ -23,8 +26,10 @@ class NodeChain:
     def around(cls, model: Any) -> Self:
         """An empty chain for the graph of an onnx.ModelProto."""
         graph = model.graph
-        taken = {entry.name for entry in (*graph.input, *graph.initializer)}
-        return cls(taken | {n for node in graph.node for n in (*node.input, *node.output)})
+        taken = {one.name for one in (*graph.input, *graph.initializer, *graph.node)}
+        return cls(
+            taken | {n for node in list_nodes(graph) for n in (*node.input, *node.output)}
+        )
 
     def make_name(self, wanted: str) -> str:
         """`wanted`, or with a number where the graph has that name."""
@@ -40,8 +45,10 @@ class NodeChain:
         """Add a node; returns the name of its output."""
         from onnx import helper
 
-        output = output or self.make_name(f"maskwright_{operator.lower()}")
-        self._nodes.append(helper.make_node(operator, list(inputs), [output], **how))
+        output = output or self.make_name(f"{PREFIX}{operator.lower()}")
+        name = self.make_name(f"{PREFIX}{operator.lower()}_node")
+        node = helper.make_node(operator, list(inputs), [output], name=name, **how)
+        self._nodes.append(node)
         return output
 
     def cast(self, value: str, dtype: str) -> str:
@@ -54,7 +61,7 @@ class NodeChain:
         """Add an initializer; returns its name."""
         from onnx import numpy_helper
 
-        name = self.make_name("maskwright_constant")
+        name = self.make_name(f"{PREFIX}constant")
         self._constants.append(numpy_helper.from_array(values, name))
         return name
 
@@ -77,3 +84,30 @@ class NodeChain:
         del graph.node[:]
         graph.node.extend(nodes)
         graph.initializer.extend(self._constants)
+
+
+def list_graphs(graph: Any) -> Iterator[Any]:
+    """A graph (onnx.GraphProto), and the graphs inside its nodes."""
+    yield graph
+    for node in graph.node:
+        for inner in _list_inner(node):
+            yield from list_graphs(inner)
+
+
+def list_nodes(graph: Any) -> Iterator[Any]:
+    """The nodes of a graph (onnx.GraphProto), and of the graphs inside them."""
+    for each in list_graphs(graph):
+        yield from each.node
+
+
+def list_names(node: Any) -> Iterator[str]:
+    """The names of the values that a node reads, also in graphs inside it."""
+    yield from node.input
+    for graph in _list_inner(node):
+        for inner in list_nodes(graph):
+            yield from inner.input
+
+
+def _list_inner(node: Any) -> Iterator[Any]:
+    for attribute in node.attribute:
+        yield from (attribute.g, *attribute.graphs)

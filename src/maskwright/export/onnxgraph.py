@@ -45,23 +45,6 @@ class HalfPrecision(nn.Module):
         return logits_BKhw
 
 
-def write_at_precision(
-    network: nn.Module,
-    card: ModelCard,
-    path: Path,
-    precision: str,
-    *,
-    size_HW: tuple[int, int] | None = None,  # noqa: ARG001
-) -> tuple[str, ...]:
-    """The contract of `export.target.Target`; see `write_onnx`.
-
-    For int8 this is the float graph that is to be quantised. It gives no features: those of
-    int8 differ from the baseline of the network, and a watch would take that for a change.
-    """
-    whole = HalfPrecision(network) if precision == "fp16" else network
-    return write_onnx(whole, card, path, with_features=precision != "int8")
-
-
 def write_onnx(
     network: nn.Module, card: ModelCard, path: Path, *, with_features: bool = True
 ) -> tuple[str, ...]:

@@ -13,25 +13,28 @@ from ..core.checkpoint import Checkpoint, find_checkpoint
 from ..core.graph import Graph
 from ..inference.choice import is_published
 from ..inference.published import open_published
-from ..nn.any_size import AnySize
 from ..nn.build import load_model
+from .foreign.network import GraphNetwork
+from .network import Network
+from .torchnetwork import TorchNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """The model that is exported; `files` and `graphs` go into the new Bundle.
 
-    `load` gives the network in eval mode. A published model has no file of weights of ours:
-    that is written from the network.
+    `load` gives the network. A published model has no file of weights of ours: that is written
+    from the network.
     """
 
     card: ModelCard
     model_id: str
-    load: Callable[[], AnySize]
+    load: Callable[[], Network]
     files: dict[str, Path]
     graphs: tuple[Graph, ...] = ()
     bundle: Bundle | None = None
     notes: tuple[str, ...] = ()
+    is_published: bool = False
 
     @classmethod
     def open(cls, model: Path | str, *, accept_licence: bool) -> "Source":
@@ -45,7 +48,7 @@ class Source:
         return cls(
             card=bundle.card,
             model_id=bundle.model_id,
-            load=partial(load_model, bundle.card, bundle.weights),
+            load=partial(_load_bundle, bundle),
             files={name: bundle.file(name) for name in bundle.files},
             graphs=bundle.graphs,
             bundle=bundle,
@@ -58,7 +61,7 @@ class Source:
         return cls(
             card=found.card,
             model_id=found.model_id,
-            load=partial(load_model, found.card, found.weights),
+            load=partial(_load_weights, found.card, found.weights),
             files={WEIGHTS: found.weights},
         )
 
@@ -70,15 +73,28 @@ class Source:
         return cls(
             card=card,
             model_id=found.model_id,
-            load=lambda: network,
+            load=lambda: TorchNetwork(network.eval(), card),
             files={},
             notes=found.notes,
+            is_published=True,
         )
 
-    def write_weights(self, network: AnySize, folder: Path) -> None:
-        """Write the file of weights into `folder` where the model has none."""
-        if WEIGHTS not in self.files:
+    def write_weights(self, network: Network, folder: Path) -> None:
+        """Write the file of weights of a published model into `folder`."""
+        if self.is_published:
             path = folder / WEIGHTS
-            tensors = {k: v.contiguous() for k, v in network.state_dict().items()}
+            module = network.require_module(WEIGHTS)
+            tensors = {k: v.contiguous() for k, v in module.state_dict().items()}
             path.write_bytes(serialize(tensors))
             self.files[WEIGHTS] = path
+
+
+def _load_weights(card: ModelCard, weights: Path) -> TorchNetwork:
+    return TorchNetwork(load_model(card, weights).eval(), card)
+
+
+def _load_bundle(bundle: Bundle) -> Network:
+    """The network of the weights, or of the graph of a Bundle that was imported."""
+    if bundle.has_weights:
+        return _load_weights(bundle.card, bundle.weights)
+    return GraphNetwork.open(bundle)

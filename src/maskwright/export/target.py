@@ -3,15 +3,12 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from ..core.card import ModelCard
 from ..core.errors import ConfigError, MissingDependencyError
 from ..core.graph import Tolerance
 from ..inference.engine import read_precision
-
-if TYPE_CHECKING:
-    from torch import nn
+from .network import Network
 
 TARGETS = "maskwright.export.targets"
 
@@ -41,8 +38,7 @@ class Target(Protocol):
     @abstractmethod
     def write(
         self,
-        network: "nn.Module",
-        card: ModelCard,
+        network: Network,
         path: Path,
         precision: str,
         *,
@@ -51,8 +47,7 @@ class Target(Protocol):
         """Write the graph, and return the names of its outputs (see `core.graph.Graph`).
 
         Args:
-            network: x_BCHW -> logits_BKHW, with the weights to write.
-            card: Of the network.
+            network: With the weights to write.
             path: A file that does not exist yet.
             precision: A key of `TOLERANCES`.
             size_HW: Of the image that the graph takes, where `HAS_FIXED_SIZE`; None for
@@ -62,7 +57,7 @@ class Target(Protocol):
             ConfigError: The network cannot be written in this format.
         """
 
-    def list_scripts(self, _file: str, _card: ModelCard, _precision: str) -> Mapping[str, str]:
+    def list_scripts(self, _file: str, _network: Network, _precision: str) -> Mapping[str, str]:
         """Texts to write beside the graph `file` by their names: for machines elsewhere."""
         return {}
 

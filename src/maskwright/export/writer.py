@@ -19,13 +19,12 @@ from ..core.inputspec import InputSpec
 from ..core.progress import Progress
 from ..core.trust import hash_file, remember
 from ..inference.engine import ENGINES, FP32, Engine, EngineOptions, EnginePart
-from ..inference.engines.torch import TorchEngine
-from ..inference.parity import Planes, compare, read_kept, verify
+from ..inference.parity import Planes, compare, count_crops, read_kept, verify
 from ..inference.resolution import to_network
 from ..inference.seams import measure_graph
 from .fixedsize import choose_size, fit
 from .inside import ARGMAX, add_parts, compare_inside, write_triton
-from .layers import find_first_difference
+from .network import Network
 from .quality import QualityTest
 from .quantize.qat import QatOptions
 from .quantize.qdq import FloatGraph
@@ -43,8 +42,7 @@ class Trial:
     where it loses more. `log` gets what is tried.
     """
 
-    network: TorchEngine
-    card: ModelCard
+    network: Network
     prepared: Sequence[Image]
     bundle: Bundle | None
     quality: QualityTest | None
@@ -54,9 +52,16 @@ class Trial:
     progress: Progress
     log: Callable[[str], None]
 
+    @property
+    def card(self) -> ModelCard:
+        """Of the network."""
+        return self.network.card
+
     def make_inputs(self) -> list[Planes]:
-        """The images as the network takes them."""
-        return [to_network(image_HWC, self.card.input) for image_HWC in self.prepared]
+        """The images as the network takes them; of its size, where that is one alone."""
+        inputs_CHW = [to_network(image_HWC, self.card.input) for image_HWC in self.prepared]
+        size_HW = self.network.engine.size_HW
+        return inputs_CHW if size_HW is None else [fit(x_CHW, size_HW) for x_CHW in inputs_CHW]
 
     def find_inputs(self) -> list[Planes]:
         """The images as the network takes them, or the inputs that the Bundle keeps."""
@@ -70,15 +75,16 @@ class Trial:
 
         For a graph of one size they are brought to it.
         """
+        network = self.network.engine
+        num_crops = count_crops(network, graph)
         if graph.size_HW is not None:
             fitted_CHW = [fit(x_CHW, graph.size_HW) for x_CHW in self.find_inputs()]
-            return compare(self.network, graph, fitted_CHW, num_crops=0)
+            return compare(network, graph, fitted_CHW, num_crops=num_crops)
         inputs_CHW = self.make_inputs()
         if inputs_CHW or self.bundle is None:
             what = "comparing with the network"
-            return compare(
-                self.network, graph, self.progress(inputs_CHW, total=len(inputs_CHW), what=what)
-            )
+            shown = self.progress(inputs_CHW, total=len(inputs_CHW), what=what)
+            return compare(network, graph, shown, num_crops=num_crops)
         return verify(self.bundle, graph)
 
 
@@ -163,14 +169,14 @@ class GraphWriter:
         path = self.folder / name_file(self.target, precision)
         if precision == "int8":
             return self._write_int8(trial, path)
-        network, card, size_HW = trial.network.network, trial.card, None
+        size_HW = None
         if self.target.HAS_FIXED_SIZE:
             size_HW = choose_size(self.size_HW, trial.make_inputs())
             trial.log(f"{path.name}: for images of {size_HW[0]}x{size_HW[1]}")
         for _ in trial.progress(range(1), total=1, what=f"writing {path.name}"):
-            outputs = self.target.write(network, card, path, precision, size_HW=size_HW)
-        scripts = self._write_scripts(path, trial.card, precision)
-        tolerance = self.target.TOLERANCES[precision]
+            outputs = self.target.write(trial.network, path, precision, size_HW=size_HW)
+        scripts = self._write_scripts(path, trial.network, precision)
+        tolerance = trial.network.adapt_tolerance(self.target.TOLERANCES[precision])
         if not self.target.RUNS_HERE:
             graph = Graph(
                 file=path.name,
@@ -202,16 +208,14 @@ class GraphWriter:
             quality=trial.quality,
             run=lambda file: part.build(file, trial.card, options),
             max_drop_points=trial.max_drop_points,
-            network=trial.network.network,
+            network=trial.network.engine,
             qat=trial.qat,
             progress=trial.progress,
             log=trial.log,
         )
         with TemporaryDirectory() as name:
             folder = Path(name)
-            outputs = self.target.write(
-                trial.network.network, trial.card, folder / "float.onnx", "int8"
-            )
+            outputs = trial.network.write_onnx(folder / "float.onnx", FP32, with_features=False)
             graph = FloatGraph.prepare(folder / "float.onnx", folder / "prepared.onnx")
             found = search.search(graph, trial.calibrate(), folder / path.name)
             copyfile(folder / path.name, path)
@@ -238,7 +242,7 @@ class GraphWriter:
         Raises:
             BundleError: The graph disagrees with the network.
         """
-        tolerance = self.target.TOLERANCES[precision]
+        tolerance = trial.network.adapt_tolerance(self.target.TOLERANCES[precision])
         part = parts.load(ENGINES, self.target.ENGINE, like=EnginePart)
         engine = part.build(path, trial.card, EngineOptions(precision=precision))
         parity = trial.compare(engine)
@@ -246,7 +250,7 @@ class GraphWriter:
             parity.require_agreement(
                 tolerance,
                 graph="the exported graph",
-                fix="nothing was written, use the run itself",
+                fix="nothing was written",
             )
         except BundleError as error:
             raise BundleError(f"{error}{self._name_layer(trial, path)}") from error
@@ -275,7 +279,7 @@ class GraphWriter:
         path = self.folder / f"{Path(graph.file).stem}.inside.onnx"
         add_parts(self.folder / graph.file, trial.card, inside, path)
         remember("graph", hash_file(path))
-        network, inputs_CHW = trial.network, trial.find_inputs()
+        network, inputs_CHW = trial.network.engine, trial.find_inputs()
         parity = compare_inside(path, trial.card, inside, network, inputs_CHW)
         parity.require_agreement(
             replace(graph.tolerance, logit_ratio=1.0),
@@ -284,7 +288,9 @@ class GraphWriter:
         )
         outputs = (LABELS,) if ARGMAX in inside else graph.outputs
         config = path.with_suffix(".pbtxt")
-        config.write_text(write_triton(path.name, trial.card, inside), encoding="utf-8")
+        config.write_text(
+            write_triton(path.name, trial.card, inside, network), encoding="utf-8"
+        )
         written = replace(graph, file=path.name, outputs=outputs, parity=parity, inside=inside)
         return written, (config.name,)
 
@@ -293,10 +299,10 @@ class GraphWriter:
         inputs_CHW = trial.make_inputs()
         if not inputs_CHW:
             return ""
-        return find_first_difference(trial.network.network, path, inputs_CHW[0])
+        return trial.network.find_first_difference(path, inputs_CHW[0])
 
-    def _write_scripts(self, path: Path, card: ModelCard, precision: str) -> tuple[str, ...]:
-        scripts: Mapping[str, str] = self.target.list_scripts(path.name, card, precision)
+    def _write_scripts(self, path: Path, network: Network, precision: str) -> tuple[str, ...]:
+        scripts: Mapping[str, str] = self.target.list_scripts(path.name, network, precision)
         for name, text in scripts.items():
             (self.folder / name).write_text(text, encoding="utf-8")
         return tuple(scripts)
@@ -314,18 +320,20 @@ def _require_features(
     if FEATURES not in outputs or not inputs_CHW:
         return
     x_BCHW = np.ascontiguousarray(inputs_CHW[0][None])
-    of_network, of_graph = (each.run(x_BCHW).features_BD for each in (trial.network, engine))
+    of_network, of_graph = (
+        each.run(x_BCHW).features_BD for each in (trial.network.engine, engine)
+    )
     if of_network is None or of_graph is None or of_network.shape != of_graph.shape:
         raise BundleError(
             f"the exported graph gives other features than the network: {_shape(of_graph)}, "
-            f"expected {_shape(of_network)}; nothing was written, use the run itself"
+            f"expected {_shape(of_network)}; nothing was written"
         )
     difference = float(np.abs(of_graph - of_network).max())
     allowed = tolerance.logit_ratio * max(1.0, float(np.abs(of_network).max()))
     if not difference <= allowed:
         raise BundleError(
             f"the features of the exported graph differ from those of the network by up to "
-            f"{difference:.3g} (allowed {allowed:.3g}); nothing was written, use the run itself"
+            f"{difference:.3g} (allowed {allowed:.3g}); nothing was written"
         )
 
 

@@ -22,6 +22,9 @@ from .engine import Engine
 KEPT_SIZES_HW = ((64, 64), (61, 47), (33, 64), (64, 96))
 """Largest crop of each kept image: of several shapes, and small in the Bundle."""
 
+_MOST_KEPT_BYTES = 32 << 20
+"""Of an image with its logits that is kept whole, for a network of one size."""
+
 Planes = NDArray[np.float32]
 
 Run = Callable[[Planes], Planes]
@@ -47,6 +50,13 @@ def compare(
     return tally.parity()
 
 
+def count_crops(network: Engine, graph: Engine) -> int:
+    """The crops in a batch on which two engines can be compared: none of one size alone."""
+    if network.size_HW is not None or graph.size_HW is not None:
+        return 0
+    return min(2, network.max_batch, graph.max_batch)
+
+
 def verify(bundle: Bundle, engine: Engine) -> Parity:
     """Run an engine on the inputs that the Bundle keeps, and compare with the logits kept.
 
@@ -67,15 +77,23 @@ def verify(bundle: Bundle, engine: Engine) -> Parity:
     return tally.parity()
 
 
-def keep_inputs(network: Engine, inputs_CHW: Sequence[Planes], path: Path) -> None:
-    """Write the centres of the first inputs, with the network's logits, as .npz."""
+def keep_inputs(network: Engine, inputs_CHW: Sequence[Planes], path: Path) -> bool:
+    """Write the centres of the first inputs, with the network's logits, as .npz.
+
+    Of a network of one size, the first input, which has that size. False, and nothing written,
+    where that is too large for a Bundle.
+    """
+    sizes_HW = KEPT_SIZES_HW if network.size_HW is None else (network.size_HW,)
     arrays: dict[str, Planes] = {}
-    for index, (x_CHW, size_HW) in enumerate(zip(inputs_CHW, KEPT_SIZES_HW, strict=False)):
+    for index, (x_CHW, size_HW) in enumerate(zip(inputs_CHW, sizes_HW, strict=False)):
         crop_CHW = _crop_centre(x_CHW, size_HW)
         arrays[f"image_{index}"] = crop_CHW
         arrays[f"logits_{index}"] = network(crop_CHW[None])[0]
+    if sum(one.nbytes for one in arrays.values()) > _MOST_KEPT_BYTES:
+        return False
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
+    return True
 
 
 def read_kept(path: Path) -> Iterator[tuple[Planes, Planes]]:

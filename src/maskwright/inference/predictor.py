@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import parts
 from ..core.bundle import MANIFEST, Bundle, is_bundle
 from ..core.card import ModelCard
 from ..core.checkpoint import Checkpoint, find_checkpoint
@@ -30,7 +31,7 @@ from .choice import (
     open_published,
     open_source,
 )
-from .engine import Engine, EngineOptions, EnginePart
+from .engine import ENGINES, Engine, EngineOptions, EnginePart
 from .ensemble import Combined, Ensemble
 from .need import MemoryNeed, explain_memory
 from .prediction import Prediction
@@ -338,6 +339,17 @@ def open_model(
     chain = card.refine
     refinement = None if chain is None else Refinement.from_chain(chain, card.labels)
     return Predictor(built, card, source.model_id, refinement, tiling=tiling)
+
+
+def open_graph(bundle: Bundle, file: str, engine: str) -> Engine:
+    """Build the engine of a file of a Bundle, which need not be one of its listed graphs.
+
+    Raises:
+        BundleError: The file is not there or damaged, reads others, or fails its trial.
+    """
+    part, graph = parts.load(ENGINES, engine, like=EnginePart), bundle.file(file)
+    _admit(bundle, None, engine, part, ModelFile(graph, engine=engine))
+    return part.build(graph, bundle.card, EngineOptions())
 
 
 def _admit(

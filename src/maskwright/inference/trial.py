@@ -124,8 +124,10 @@ def _require_int8(bundle: Bundle, file: str, run: Engine) -> None:
     Raises:
         BundleError: It does not.
     """
-    graph = next(one for one in bundle.graphs if one.file == file)
-    if graph.precision != "int8" or graph.parity is None or bundle.parity_inputs is None:
+    graph = next((one for one in bundle.graphs if one.file == file), None)
+    if graph is None or graph.precision != "int8":
+        return
+    if graph.parity is None or bundle.parity_inputs is None:
         return
     needed = max(
         graph.tolerance.equal_pixel_share, graph.parity.equal_pixel_share - _LESS_EQUAL

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from maskwright.core.bundle import is_bundle, open_bundle
+from maskwright.core.card import ModelCard
 from maskwright.core.errors import ConfigError
 from maskwright.core.inputspec import InputSpec
 from maskwright.core.labels import IGNORE, LabelSpec
@@ -25,28 +28,38 @@ from maskwright.nn.loss import LossFunction
 from maskwright.nn.trained import Trained, find_trained
 
 from .distil_options import DistilOptions
+from .imported_teacher import GraphModule, ImportedNetwork
 from .recipe import Recipe
 from .samples.loader import Batch, Normalize
 from .samples.unlabelled import Unlabelled
 
+TeacherFile = Trained | ImportedNetwork
 
-def find_teachers(options: DistilOptions) -> list[Trained]:
+
+def find_teachers(options: DistilOptions) -> list[TeacherFile]:
     """The networks that a recipe names, in order.
 
     Raises:
         ConfigError: There is none at a path.
         BundleError: A Bundle or its card is damaged.
     """
-    found = []
-    for source in options.teachers:
-        trained = find_trained(source)
-        if trained is None:
-            raise ConfigError(
-                f"teacher {source}: no Bundle, run or checkpoint of maskwright there; train "
-                f"one with `maskwright train`"
-            )
-        found.append(trained)
-    return found
+    return [_find_teacher(source) for source in options.teachers]
+
+
+def _find_teacher(source: str) -> TeacherFile:
+    path = Path(source)
+    if is_bundle(path):
+        bundle = open_bundle(path)
+        if not bundle.has_weights:
+            return ImportedNetwork(bundle)
+    trained = find_trained(path)
+    if trained is None:
+        raise ConfigError(
+            f"teacher {source}: no Bundle, run or checkpoint of maskwright there; train one "
+            f"with `maskwright train`, or make a Bundle of an ONNX file with `maskwright "
+            f"import-onnx`"
+        )
+    return trained
 
 
 def require_classes(options: DistilOptions, labels: LabelSpec) -> None:
@@ -64,15 +77,16 @@ def require_classes(options: DistilOptions, labels: LabelSpec) -> None:
             )
 
 
-def require_input(teachers: Sequence[Trained], recipe: Recipe) -> None:
+def require_input(teachers: Sequence[TeacherFile], recipe: Recipe) -> None:
     """Require teachers that see what the student sees.
 
     Raises:
-        ConfigError: Another kind of input.
+        ConfigError: Another kind of input, or images of one size alone.
     """
     in_range = recipe.augment.unit == "range"
     wanted = _describe_input(recipe.input.spec, in_range=in_range)
     for source, teacher in zip(recipe.distil.teachers, teachers, strict=True):
+        _require_any_size(source, teacher.card)
         own = _describe_input(teacher.card.input, in_range=in_range)
         differing = [key for key, value in wanted.items() if own[key] != value]
         if differing:
@@ -83,8 +97,19 @@ def require_input(teachers: Sequence[Trained], recipe: Recipe) -> None:
             )
 
 
+def _require_any_size(source: str, card: ModelCard) -> None:
+    """Require a teacher that sees crops of any size; raises ConfigError."""
+    if card.only_size_HW is not None:
+        height, width = card.only_size_HW
+        raise ConfigError(
+            f"teacher {source}: takes images of {height}x{width} alone, and a student learns "
+            f"from crops; label images by `maskwright predict {source} IMAGES --write classes "
+            f"-o OUT`, and train on these masks"
+        )
+
+
 def make_provenance(
-    teachers: Sequence[Trained], unlabelled: Unlabelled | None
+    teachers: Sequence[TeacherFile], unlabelled: Unlabelled | None
 ) -> Mapping[str, Any]:
     """The entry of the student's card on its teachers; none without teachers."""
     if not teachers:
@@ -96,10 +121,14 @@ def make_provenance(
 class Teacher(nn.Module):
     """A trained network that gives its logits for the images of a batch; it does not learn."""
 
-    def __init__(self, trained: Trained, recipe: Recipe) -> None:
+    def __init__(self, file: TeacherFile, recipe: Recipe) -> None:
         super().__init__()
-        card = replace(trained.card, logits=FULL_SIZE)
-        self.model = load_model(card, trained.weights).requires_grad_(False)
+        card = replace(file.card, logits=FULL_SIZE)
+        self.model: AnySize | GraphModule
+        if isinstance(file, ImportedNetwork):
+            self.model = file.load()
+        else:
+            self.model = load_model(card, file.weights).requires_grad_(False)
         self.normalize = Normalize(card.input, in_range=recipe.augment.unit == "range")
         self.scale = card.input.scale_ratio / recipe.input.scale_ratio
 
@@ -198,13 +227,14 @@ class FeatureTap:
     Raises ConfigError where the network has no encoder.
     """
 
-    def __init__(self, model: AnySize) -> None:
-        encoder = getattr(model.network, "encoder", None)
+    def __init__(self, model: AnySize | GraphModule) -> None:
+        network = model.network if isinstance(model, AnySize) else model
+        encoder = getattr(network, "encoder", None)
         if not isinstance(encoder, nn.Module):
+            name = "an imported graph" if network is model else type(network).__name__
             raise ConfigError(
-                f"distil.pairs compares features of encoders, and "
-                f"{type(model.network).__name__} is a whole network without one; set "
-                f"distil.pairs to 0"
+                f"distil.pairs compares features of encoders, and {name} is a whole network "
+                f"without one; set distil.pairs to 0"
             )
         self.features_BChw: Tensor | None = None
         encoder.register_forward_hook(self._keep)

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 from maskwright.core.errors import ConfigError
 from maskwright.export.quantize.search import MAX_DROP_POINTS
-
-REFERENCE = "torch"
-"""The engine of the weights, to which all are compared; it is not chosen."""
+from maskwright.inference.bench.bench import TORCH
 
 WHOLE = "whole"
 """The network that was given; the others have names of `ways`."""
@@ -18,9 +16,10 @@ class Candidate:
     """One way to run the task of a network; `miou` and `equal_pixel_share` are in 0..1.
 
     `drop_points` is the mIoU, of 100, that the network given scores more, `equal_pixel_share`
-    counts the pixels to which it gives the same class, `times_torch` is how many times as fast
-    as that network on torch in fp32 it is. `size_mb` is that of the file, `memory_mb` the peak
-    of a process that runs it, None where the system does not state it.
+    counts the pixels to which it gives the same class, `times_reference` is how many times as
+    fast as that network on the reference in fp32 it is (`bench.find_reference`). `size_mb` is
+    that of the file, `memory_mb` the peak of a process that runs it, None where the system does
+    not state it.
     """
 
     network: str = WHOLE
@@ -28,7 +27,7 @@ class Candidate:
     precision: str
     file: str
     ms: float
-    times_torch: float | None
+    times_reference: float | None
     memory_mb: float | None
     size_mb: float
     miou: float
@@ -96,8 +95,9 @@ def choose(candidates: Sequence[Candidate], wish: Wish) -> Candidate:
     """The best score among those that meet the wish, of equal scores the fastest.
 
     Where none meets it, the fastest that keeps the score; where none keeps it, the best score.
+    torch, which the weights need, is never chosen.
     """
-    known = [one for one in candidates if one.engine != REFERENCE]
+    known = [one for one in candidates if one.engine != TORCH]
     fitting = [one for one in known if wish.is_met_by(one)]
     if not fitting:
         kept = [one for one in known if wish.keeps_score(one)]

@@ -6,12 +6,18 @@ from maskwright.core.bundle import WEIGHTS, Bundle
 from maskwright.core.card import ModelCard
 from maskwright.core.graph import BF16_TOLERANCE, Graph, Quality
 from maskwright.export.quality import QualityTest
-from maskwright.inference.bench.bench import Bench, EngineTime, bench_model
+from maskwright.inference.bench.bench import (
+    TORCH,
+    Bench,
+    EngineTime,
+    bench_model,
+    find_reference,
+)
 from maskwright.inference.engine import FP32, EngineOptions
 from maskwright.inference.parity import verify
 from maskwright.inference.predictor import open_model
 
-from .candidates import REFERENCE, WHOLE, Candidate
+from .candidates import WHOLE, Candidate
 from .networks import Setting, open_test
 
 
@@ -32,6 +38,11 @@ class Judge:
         return self._whole.model_id
 
     @property
+    def reference(self) -> str:
+        """The engine of the network given with which times are compared."""
+        return find_reference(self._whole)
+
+    @property
     def quality(self) -> Quality:
         """What the network given scores, as a Quality of itself."""
         measured = next(one.quality for one in self._whole.graphs if one.quality is not None)
@@ -43,7 +54,7 @@ class Judge:
         )
 
     def judge(self, network: str, bundle: Bundle) -> tuple[list[Candidate], Bench]:
-        """Time and score each engine and precision of a Bundle; torch of `whole` alone.
+        """Time and score each engine and precision of a Bundle; torch for `whole` alone.
 
         Raises:
             BundleError: No engine runs it.
@@ -57,11 +68,12 @@ class Judge:
             reference=None if is_whole else self._whole.root,
             progress=setting.progress,
         )
-        times = [one for one in bench.engines if is_whole or one.engine != REFERENCE]
-        known = {(g.engine, g.precision): g.quality for g in bundle.graphs} if is_whole else {}
-        known[REFERENCE, FP32] = self.quality
+        known = {}
+        if is_whole:
+            known = {(g.engine, g.precision): g.quality for g in bundle.graphs}
+            known[bench.reference, FP32] = self.quality
         found = []
-        for one in times:
+        for one in bench.engines:
             quality = known.get((one.engine, one.precision))
             quality = quality or _score(self._test, bundle, one.engine, one.precision)
             found.append(_make_candidate(network, bundle, one, quality))
@@ -105,7 +117,7 @@ def _score(test: QualityTest, bundle: Bundle, engine: str, precision: str) -> Qu
 def _make_candidate(
     network: str, bundle: Bundle, time: EngineTime, quality: Quality
 ) -> Candidate:
-    is_torch = time.engine == REFERENCE
+    is_torch = time.engine == TORCH
     file = WEIGHTS if is_torch else find_graph(bundle, time.precision).file
     return Candidate(
         network=network,
@@ -113,7 +125,7 @@ def _make_candidate(
         precision=time.precision,
         file=file,
         ms=time.ms_p50,
-        times_torch=time.times_torch,
+        times_reference=time.times_reference,
         memory_mb=time.peak_memory_mb,
         size_mb=round(bundle.file(file).stat().st_size / 1e6, 2),
         miou=quality.graph_miou,

@@ -11,10 +11,10 @@ from maskwright.core.versioned import Document
 from maskwright.data.protocol import Dataset
 from maskwright.export.bundle import export_scored
 from maskwright.export.quality import QualityTest, choose_split
+from maskwright.export.source import Source
 from maskwright.inference.engine import FP32
-from maskwright.inference.predictor import open_model
 
-from .candidates import REFERENCE, Candidate, Wish
+from .candidates import Candidate, Wish
 
 SMALLER = ("fp16", "int8")
 """Precisions that graphs are written in after fp32; an engine may cast to others."""
@@ -75,18 +75,18 @@ def open_test(model: Path | str, setting: Setting) -> QualityTest:
     """Run the network of a model on the validation split, beside which graphs are scored.
 
     Raises:
-        BundleError: Not a model, or one without weights.
+        BundleError: Not a model.
         DataError: The data have no labels, or other classes than the model.
     """
-    opened = open_model(model, engine=REFERENCE)
-    data, split = choose_split(setting.dataset.with_input(opened.card.input))
+    network = Source.open(model, accept_licence=False).load()
+    data, split = choose_split(setting.dataset.with_input(network.card.input))
     lacking = sum(not data.has_labels(index) for index in range(len(data)))
     if lacking:
         raise DataError(
             f"{data.source}: {lacking} of {len(data)} images ({split}) have no labels; "
             f"compress scores every graph on labels"
         )
-    return QualityTest(opened.engine, opened.card, data, split, setting.progress)
+    return QualityTest(network.engine, network.card, data, split, setting.progress)
 
 
 def write_graphs(

@@ -13,39 +13,25 @@ from maskwright.pages.page import Section, render_opening, render_page, render_t
 from maskwright.pages.scatter import NARROW_PX, WIDE_PX, Dot, draw_scatter_file
 from maskwright.pages.text import format_count, format_number, format_size, text_table
 
-from .candidates import COSTS, REFERENCE, WHOLE, Candidate, Cost, Wish, find_front
+from .candidates import COSTS, WHOLE, Candidate, Cost, Wish, find_front
 from .networks import Timing
 
 DOCUMENT = "compress.json"
-SCHEMA = Schema(kind="compress", version=2)
+SCHEMA = Schema(kind="compress", version=3)
 
 PICTURES = dict(zip(("front.svg", "front_memory.svg", "front_size.svg"), COSTS, strict=True))
 """The file of the Pareto front of score against each cost."""
 
 _MOST_NAMED = 10
-"""With more dots than this, only those of the front, the chosen one and torch have names."""
-
-
-_HEADS = (
-    "",
-    "network",
-    "engine",
-    "precision",
-    "ms",
-    "x torch",
-    "mIoU",
-    "lost",
-    "pixels equal",
-    "MB",
-    "file MB",
-)
+"""With more dots, only those of the front, the chosen one and the reference have names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compression:
     """All candidates, and the chosen one; scores are those on `num_images` of `split`.
 
-    `networks` say how each network was made, by its name.
+    `networks` say how each network was made, by its name. `reference` is the engine with which
+    times are compared.
     """
 
     model: str
@@ -56,6 +42,7 @@ class Compression:
     wish: Wish
     machine: Machine
     timed: Timing
+    reference: str
     networks: Mapping[str, str]
     candidates: tuple[Candidate, ...]
     chosen: Candidate
@@ -98,7 +85,7 @@ class Compression:
 
 def list_lines(found: Compression) -> list[str]:
     """The table, the setting, the notes and the verdict."""
-    lines = text_table(_HEADS, _list_rows(found), words=(0, 1, 2, 3))
+    lines = text_table(_list_heads(found), _list_rows(found), words=(0, 1, 2, 3))
     return [*lines, "", _describe(found), *found.notes, found.verdict]
 
 
@@ -146,8 +133,14 @@ def draw_candidates(
 
 
 def _is_notable(one: Candidate, chosen: Candidate, front: Sequence[Candidate]) -> bool:
-    is_origin = (one.network, one.engine, one.precision) == (WHOLE, REFERENCE, "fp32")
+    is_origin = one.network == WHOLE and one.times_reference == 1
     return one == chosen or one in front or is_origin
+
+
+def _list_heads(found: Compression) -> tuple[str, ...]:
+    costs = ("MB", "file MB")
+    scores = ("mIoU", "lost", "pixels equal")
+    return ("", "network", "engine", "precision", "ms", f"x {found.reference}", *scores, *costs)
 
 
 def _list_rows(found: Compression) -> list[tuple[str, ...]]:
@@ -160,7 +153,7 @@ def _list_rows(found: Compression) -> list[tuple[str, ...]]:
             one.engine,
             one.precision,
             format_number(one.ms, 1),
-            format_number(one.times_torch, 2),
+            format_number(one.times_reference, 2),
             format_number(100 * one.miou, 2),
             format_number(one.drop_points, 2),
             f"{one.equal_pixel_share:.2%}",
@@ -187,7 +180,7 @@ def _describe_drop(candidate: Candidate) -> str:
 def _render(found: Compression) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in found.notes)
     rows = [tuple(escape(cell) for cell in row) for row in _list_rows(found)]
-    table = render_table("Candidates", _HEADS, rows, words=(0, 1, 2, 3))
+    table = render_table("Candidates", _list_heads(found), rows, words=(0, 1, 2, 3))
     pictures = "".join(_render_front(found, cost) for cost in _list_drawn(found))
     made = "".join(
         f"<li>{escape(name)}: {escape(how)}</li>" for name, how in found.networks.items()

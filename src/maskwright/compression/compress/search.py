@@ -14,6 +14,7 @@ from pathlib import Path
 from maskwright.core.bundle import (
     BASELINE,
     ESTIMATOR,
+    GRAPH,
     PARITY,
     REPORT,
     WEIGHTS,
@@ -25,6 +26,7 @@ from maskwright.core.journal import Journal
 from maskwright.core.results import NEW, WriteMode, fill_folder
 from maskwright.data.dataset import open_dataset
 from maskwright.inference.bench.bench import SIZE_HW
+from maskwright.inference.choice import open_source
 from maskwright.inference.machine import Machine
 from maskwright.training.options import Callbacks, TrainOptions
 
@@ -38,6 +40,7 @@ from .ways import (
     Way,
     count_affordable,
     describe_ways,
+    explain_left_out,
     list_ways,
     require_possible,
 )
@@ -47,8 +50,8 @@ FindWays = Callable[[Origin, Path], Sequence[Way]]
 BUNDLE = "bundle"
 NETWORKS = "networks"
 
-_BESIDE = (WEIGHTS, PARITY, REPORT, BASELINE, ESTIMATOR)
-"""Files of a Bundle that stay beside the chosen graph."""
+_BESIDE = (PARITY, REPORT, BASELINE, ESTIMATOR)
+"""Files of a Bundle that stay beside the chosen graph and the network."""
 
 _QAT_SHARE = 0.05
 """Share of a budget for training the int8 of one network that loses too much."""
@@ -62,7 +65,7 @@ def compress_model(
     *,
     training: TrainOptions | None = None,
     engines: Sequence[str] | None = None,
-    size_HW: tuple[int, int] = SIZE_HW,
+    size_HW: tuple[int, int] | None = None,
     threads: int = 1,
     mode: WriteMode = NEW,
     callbacks: Callbacks | None = None,
@@ -78,7 +81,7 @@ def compress_model(
         training: With a budget, that of the whole work, smaller networks are made and trained
             too (`ways`); None: nothing is trained.
         engines: Names of those that are compared; None for all.
-        size_HW: Of the input of the network whose time is measured.
+        size_HW: Of the input of the network whose time is measured; None as in `bench`.
         threads: Of the engines.
         mode: Overwrite replaces the folder; resume keeps the networks that are done.
         callbacks: Log lines, progress bars, status after each step of a training.
@@ -92,6 +95,7 @@ def compress_model(
     """
     training, callbacks = training or TrainOptions(), callbacks or Callbacks()
     require_possible(training)
+    size_HW = size_HW or open_source(Path(model)).card.only_size_HW or SIZE_HW
     timed = Timing(engines, size_HW, threads)
     head = _identify(model, data, wish, training, timed)
     with fill_folder(out, "compress", mode, marker=DOCUMENT, head=head) as partial:
@@ -100,11 +104,13 @@ def compress_model(
         judge = search.try_whole(model)
         if training.budget_s is None:
             search.notes.append(
-                f"not tried, as it takes time to train: {describe_ways()}; --budget 1h tries it"
+                f"not tried, as it takes time to train: {describe_ways(judge.card)}; --budget "
+                f"1h tries it"
             )
         else:
             origin = Origin(model, judge.card, data, training, callbacks)
             ways = find_ways(origin, search.folder)
+            search.notes += explain_left_out(judge.card)
             search.try_ways(ways, judge, training.budget_s)
         found = search.summarise(model, data, judge)
         _write_chosen(found.chosen, judge, partial.folder)
@@ -218,6 +224,7 @@ class _Search:
             wish=self.setting.wish,
             machine=Machine.detect(),
             timed=self.setting.timed,
+            reference=judge.reference,
             networks={one.network: one.how for one in tried},
             candidates=candidates,
             chosen=choose(candidates, self.setting.wish),
@@ -281,6 +288,7 @@ def _write_chosen(chosen: Candidate, judge: Judge, folder: Path) -> None:
     bundle = open_bundle(folder / NETWORKS / chosen.network / BUNDLE)
     graph = judge.make_graph(bundle, chosen)
     stem = Path(graph.file).stem
-    kept = (*_BESIDE, graph.file, f"{stem}.json", f"{stem}.svg")
+    network = WEIGHTS if bundle.has_weights else GRAPH
+    kept = (network, *_BESIDE, graph.file, f"{stem}.json", f"{stem}.svg")
     files = {name: bundle.file(name) for name in kept if name in bundle.files}
     write_bundle(folder / BUNDLE, bundle.card, files, graphs=[graph], model_id=bundle.model_id)

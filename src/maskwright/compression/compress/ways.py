@@ -7,6 +7,7 @@ from pathlib import Path
 
 from maskwright.core.card import ModelCard
 from maskwright.core.errors import ConfigError
+from maskwright.export.foreign.bundle import ARCH as IMPORTED
 from maskwright.training.options import Callbacks, TrainOptions
 from maskwright.training.run import train
 from maskwright.training.start import require_settings
@@ -111,17 +112,38 @@ def count_affordable(left_s: float, num_ways: int, judging_s: float) -> int:
 
 def list_ways(origin: Origin, folder: Path) -> list[Way]:
     """The ways, the one that loses least first; `folder` gets a run of each by its name."""
+    if is_imported(origin.card):
+        return [_distil(origin)]
     ways = [_prune(origin, folder, index) for index in range(len(SHARES))]
     return [*ways[:2], _distil(origin), *ways[2:]]
 
 
-def describe_ways() -> str:
-    """What is tried where there is time to train."""
-    shares = ", ".join(f"{share:.0%}" for share in SHARES)
-    return (
-        f"channels removed to {shares} of the multiplications, a student ({STUDENT_ARCH}) that "
-        f"learns from the network, and int8 that is trained where calibration loses too much"
+def describe_ways(card: ModelCard) -> str:
+    """What is tried with the network of a card where there is time to train."""
+    others = (
+        f"a student ({STUDENT_ARCH}) that learns from the network, and int8 that is trained "
+        f"where calibration loses too much"
     )
+    return others if is_imported(card) else f"{_describe_pruning()}, {others}"
+
+
+def explain_left_out(card: ModelCard) -> tuple[str, ...]:
+    """What is not tried with the network of a card even where there is time, and why."""
+    reason = (
+        f"not tried: {_describe_pruning()}: the network was imported as a graph, which is not "
+        f"built and trained again without some of its channels; a student learns from it"
+    )
+    return (reason,) if is_imported(card) else ()
+
+
+def is_imported(card: ModelCard) -> bool:
+    """Whether the network is a graph of others, without weights that are trained."""
+    return card.arch.name == IMPORTED
+
+
+def _describe_pruning() -> str:
+    shares = ", ".join(f"{share:.0%}" for share in SHARES)
+    return f"channels removed to {shares} of the multiplications"
 
 
 def name_pruned(share: float) -> str:

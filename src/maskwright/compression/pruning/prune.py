@@ -19,7 +19,6 @@ from maskwright.core.checkpoint import write_card
 from maskwright.core.errors import ConfigError, DataError, UnknownNameError
 from maskwright.core.logits import FULL_SIZE
 from maskwright.data.dataset import Dataset, open_dataset
-from maskwright.export.foreign.bundle import ARCH as FOREIGN
 from maskwright.inference.resolution import to_network
 from maskwright.nn.any_size import AnySize
 from maskwright.nn.build import build_model, load_arch, load_model
@@ -262,13 +261,14 @@ def require_trained(model: Path | str) -> Trained:
     """The network of a Bundle, a run or a checkpoint.
 
     Raises:
-        ConfigError: There is none, or its architecture is not known.
+        BundleError: A Bundle that was imported, which has no weights.
+        ConfigError: There is none.
     """
     trained = find_trained(model)
-    if trained is None or trained.card.arch.name == FOREIGN:
+    if trained is None:
         raise ConfigError(
             f"{model}: is no Bundle, run or checkpoint with the weights of a network that "
-            f"maskwright builds; a foreign graph cannot be pruned"
+            f"maskwright builds"
         )
     return trained
 

@@ -24,9 +24,11 @@ from ...inference.parity import Planes, compare, keep_inputs
 from ...inference.resolution import to_network
 from ...inference.seams import measure_graph
 from ...inference.tiling import LEAST_TILE_PX, UNIT, is_tile
+from ..fixedsize import fit
 from .detection import find_layouts, make_noise
 from .inputfile import InputFile, make_input_spec, read_input_file
 from .layout import InputLayout, OutputLayout
+from .network import adapt_to_kind
 from .original import ForeignNetwork, Original, find_opset, load_graph, update_opset
 from .rewrite import rewrite
 from .trial import require_trial
@@ -88,22 +90,22 @@ def import_onnx(
         original = Original.open(file)
         taken, given, reason = find_layouts(original, settings, len(labels), where)
         card = _make_card(file, model, labels, settings, taken, given)
-        path = folder / GRAPH
-        path.write_bytes(rewrite(update_opset(file, model), taken, given).SerializeToString())
+        path, updated = folder / GRAPH, update_opset(file, model)
+        path.write_bytes(rewrite(updated, taken, given).SerializeToString())
         remember("graph", hash_file(path))
         prepared = list(_read_images(images, card))
-        inputs_CHW = [to_network(image_HWC, card.input) for image_HWC in prepared]
+        inputs_CHW = [_make_input(image_HWC, card, taken) for image_HWC in prepared]
         network = ForeignNetwork(original, taken, given)
         tested = [*_make_noise(taken), *inputs_CHW]
         engine = onnxruntime.build(path, card, EngineOptions())
         inputs = progress(tested, total=len(tested), what="comparing with the original")
         parity = _compare(network, engine, inputs, file)
-        graph = Graph(file=path.name, engine=engine.name, parity=parity)
+        allowed = adapt_to_kind(Tolerance(), given.kind)
+        graph = Graph(file=GRAPH, engine=engine.name, tolerance=allowed, parity=parity)
         graph = measure_graph(graph, engine, card, prepared)
         files = {GRAPH: path}
-        if keep_parity_images and taken.size_HW is None:
+        if keep_parity_images and keep_inputs(network, inputs_CHW or tested, folder / PARITY):
             files[PARITY] = folder / PARITY
-            keep_inputs(network, inputs_CHW or tested, files[PARITY])
         add_files(folder, card, files, graphs=[graph])
     found = f"input   {taken}", f"output  {given} ({reason})"
     return ImportedModel(bundle=open_bundle(Path(out)), found=found)
@@ -134,6 +136,8 @@ def _make_card(
                 "opset": find_opset(model),
                 "input": str(taken),
                 "output": str(given),
+                "values": given.kind,
+                "size_HW": taken.size_HW,
             }
         },
         logits=_find_grid(taken, given),
@@ -173,6 +177,11 @@ def _choose_size(file: Path, settings: InputFile, taken: InputLayout) -> tuple[i
         raise ConfigError(
             f"size: {list(settings.size)}, but {file.name} takes {list(fixed or ())} alone"
         )
+    if fixed is not None and settings.scale != 1:
+        raise ConfigError(
+            f"scale: {settings.scale:g}, but {file.name} takes {fixed[0]} x {fixed[1]} px, to "
+            f"which every image is resized; leave scale out, or write size: tiles"
+        )
     return settings.size or fixed
 
 
@@ -182,6 +191,12 @@ def _read_images(images: Sequence[Path | str], card: ModelCard) -> Iterator[Imag
     step = max(1, -(-len(found) // _NUM_IMAGES))
     for ref in found[::step]:
         yield card.input.prepare(read_image(ref), where=str(ref))
+
+
+def _make_input(image_HWC: Image, card: ModelCard, taken: InputLayout) -> Planes:
+    """The image as the graph takes it; a part of it where it would be cut into tiles."""
+    x_CHW = to_network(image_HWC, card.input)
+    return x_CHW if taken.size_HW is None else fit(x_CHW, taken.size_HW)
 
 
 def _make_noise(taken: InputLayout) -> Iterator[Planes]:

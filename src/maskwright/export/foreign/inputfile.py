@@ -17,7 +17,8 @@ class InputFile(StrictModel):
 
     They are shares of the largest value, 0..1, unless `range` is 255. `size` is the (H, W) to
     which every image is resized, or `tiles`: images are cut into tiles of the size of a graph
-    of fixed size. None of the others means that it is found in the graph.
+    of fixed size. `scale` is the factor by which images are resized otherwise. None of the
+    others means that it is found in the graph.
     """
 
     mean: tuple[float, ...] | None = None
@@ -27,6 +28,7 @@ class InputFile(StrictModel):
     max_value: Literal[255, 65535] = 255
     layout: Axes | None = None
     size: tuple[int, int] | Literal["tiles"] | None = None
+    scale: float = 1.0
     output: str | None = None
     output_layout: Axes | None = None
     output_values: Kind | None = None
@@ -36,7 +38,8 @@ def read_input_file(path: Path) -> InputFile:
     """Read input.yaml.
 
     Raises:
-        ConfigError: An unknown key or a wrong value, or BGR of other than three channels.
+        ConfigError: An unknown key or a wrong value, BGR of other than three channels, or a
+            scale beside a size.
         DataError: The file cannot be read.
     """
     found = validate_yaml(read_yaml(path), InputFile, path=path)
@@ -44,6 +47,14 @@ def read_input_file(path: Path) -> InputFile:
         raise ConfigError(f"{path}: has one of mean and std; write both")
     if found.order == "bgr" and found.mean is not None and len(found.mean) != 3:
         raise ConfigError(f"{path}: order bgr with {len(found.mean)} channels; it needs 3")
+    if not 0 < found.scale <= 4:
+        raise ConfigError(
+            f"{path}: scale {found.scale:g}; expected a factor above 0, at most 4"
+        )
+    if found.scale != 1 and isinstance(found.size, tuple):
+        raise ConfigError(
+            f"{path}: scale {found.scale:g} and size {list(found.size)}; write one of them"
+        )
     return found
 
 
@@ -66,5 +77,10 @@ def make_input_spec(
         std = tuple(value / settings.range for value in settings.std[::step])
     rule = None if size_HW is None else SizeRule(fixed_HW=size_HW)
     return InputSpec(
-        channels=channels, mean=mean, std=std, max_value=settings.max_value, size_rule=rule
+        channels=channels,
+        mean=mean,
+        std=std,
+        max_value=settings.max_value,
+        size_rule=rule,
+        scale_ratio=settings.scale,
     )

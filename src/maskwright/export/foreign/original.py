@@ -1,7 +1,7 @@
 """The foreign graph as it is: opened safely, and run as an engine through its layouts."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...core.errors import BundleError, ConfigError, first_line
 from ...inference.engine import Engine
 from ...inference.onnxfile import list_external_files
+from ..nodechain import list_nodes
 from .layout import InputLayout, OutputLayout
 
 OPSET = 13
@@ -191,7 +192,7 @@ def _require_known_operators(file: Path, model: Any) -> None:
     known = _KNOWN | {function.domain for function in model.functions}
     foreign = Counter(
         f"{node.domain}::{node.op_type}"
-        for node in _list_nodes(model.graph)
+        for node in list_nodes(model.graph)
         if node.domain not in known
     )
     if foreign:
@@ -200,14 +201,6 @@ def _require_known_operators(file: Path, model: Any) -> None:
             f"{file}: custom operators, which ONNX Runtime does not have: {listed}; export it "
             f"with operators of ONNX alone"
         )
-
-
-def _list_nodes(graph: Any) -> Iterator[Any]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _list_nodes(inner)
 
 
 def _read_value(entry: Any) -> Value:

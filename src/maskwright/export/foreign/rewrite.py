@@ -5,12 +5,13 @@ it: cast, move the channels, labels or probabilities to logits, crop. A label ou
 classes gives NaN, which a Predictor refuses.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ...core.graph import LOGITS
-from ..nodechain import NodeChain
+from ..nodechain import PREFIX, NodeChain, list_graphs
 from ..onnxgraph import IMAGE
 from .layout import LABEL_LOGIT, LEAST_SHARE, InputLayout, OutputLayout
 
@@ -26,13 +27,13 @@ def rewrite(model: Any, taken: InputLayout, given: OutputLayout) -> Any:
     import onnx
     from onnx import TensorProto, helper
 
-    chain = NodeChain.around(model)
-    image, logits = chain.make_name(IMAGE), chain.make_name(LOGITS)
-    size = _add_input(chain, image, taken)
-    chain.pass_graph()
-    _add_output(chain, logits, given, size if given.stride == 1 else None)
     rewritten = onnx.ModelProto()
     rewritten.CopyFrom(model)
+    taken, given = _free_names(rewritten, taken, given)
+    chain = NodeChain.around(rewritten)
+    size = _add_input(chain, IMAGE, taken)
+    chain.pass_graph()
+    _add_output(chain, LOGITS, given, size if given.stride == 1 else None)
     chain.place(rewritten)
     graph = rewritten.graph
     for entries in (graph.input, graph.output):
@@ -40,11 +41,27 @@ def rewrite(model: Any, taken: InputLayout, given: OutputLayout) -> Any:
     sides = taken.size_HW or ("height", "width")
     batch = taken.num_images or "batch"
     shape = [batch, taken.channels, *sides]
-    graph.input.append(helper.make_tensor_value_info(image, TensorProto.FLOAT, shape))
+    graph.input.append(helper.make_tensor_value_info(IMAGE, TensorProto.FLOAT, shape))
     free = [batch, given.num_classes, "logits_height", "logits_width"]
-    graph.output.append(helper.make_tensor_value_info(logits, TensorProto.FLOAT, free))
+    graph.output.append(helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, free))
     rewritten.ir_version = max(rewritten.ir_version, 8)  # initializers are no inputs
     return rewritten
+
+
+def _free_names(
+    model: Any, taken: InputLayout, given: OutputLayout
+) -> tuple[InputLayout, OutputLayout]:
+    """Give the values of a model that are named as our input and output another name."""
+    chain = NodeChain.around(model)
+    names = {name: chain.make_name(f"{PREFIX}{name}") for name in (IMAGE, LOGITS)}
+    for graph in list_graphs(model.graph):
+        for one in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+            one.name = names.get(one.name, one.name)
+        for node in graph.node:
+            for listed in (node.input, node.output):
+                listed[:] = [names.get(name, name) for name in listed]
+    taken = replace(taken, name=names.get(taken.name, taken.name))
+    return taken, replace(given, name=names.get(given.name, given.name))
 
 
 def _add_input(chain: NodeChain, image: str, taken: InputLayout) -> str:

@@ -16,6 +16,7 @@ from torch.nn.functional import kl_div
 
 from ...core.errors import ConfigError
 from ...core.progress import Progress
+from ...inference.engine import Engine
 from ...inference.parity import Planes
 from .onnxmodule import OnnxModule
 
@@ -46,17 +47,18 @@ class QatOptions:
 
 def train_graph(
     graph: OnnxModule,
-    network: nn.Module,
+    network: Engine,
     draw: DrawImage,
     options: QatOptions,
     progress: Progress,
 ) -> int:
     """Train the weights and scales of `graph` until the time is over; returns the steps.
 
-    Crops have up to 256 px. The rate falls to zero over the time.
+    Crops have up to 256 px, those for a network of one size have that size. The rate falls to
+    zero over the time.
     """
     rng = np.random.default_rng(options.seed)
-    network.eval()
+    size_HW = network.size_HW or (_CROP_PX, _CROP_PX)
     rates = ((graph.weights, _LR), (graph.log_scales, _SCALE_LR))
     groups = [{"params": list(part.parameters()), "lr": lr} for part, lr in rates]
     optimizer = torch.optim.Adam(groups)
@@ -67,7 +69,7 @@ def train_graph(
         passed = min(1.0, (time.monotonic() - started_s) / options.seconds)
         for group, (_, lr) in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = lr * (1 - passed)
-        _step(graph, network, _draw_crops(draw, rng), optimizer)
+        _step(graph, network, _draw_crops(draw, rng, size_HW), optimizer)
         steps += 1
         while told is not None and told < int(passed * _CLOCK_STEPS):
             told = next(shown, None)
@@ -75,14 +77,15 @@ def train_graph(
 
 
 def _step(
-    graph: OnnxModule, network: nn.Module, x_BCHW: Tensor, optimizer: torch.optim.Optimizer
+    graph: OnnxModule, network: Engine, x_BCHW: Planes, optimizer: torch.optim.Optimizer
 ) -> None:
-    """One step towards what the network says of the crops."""
-    with torch.no_grad():
-        expected_BKhw = network(x_BCHW)
-    loss = _compare(graph(x_BCHW), expected_BKhw)
+    """One step towards what the network says of the crops, in batches that it takes."""
     optimizer.zero_grad()
-    torch.autograd.backward(loss)
+    for first in range(0, _BATCH, network.max_batch):
+        part_BCHW = x_BCHW[first : first + network.max_batch]
+        expected_BKhw = torch.from_numpy(network(part_BCHW))
+        loss = _compare(graph(torch.from_numpy(part_BCHW)), expected_BKhw)
+        torch.autograd.backward(loss * (len(part_BCHW) / _BATCH))
     nn.utils.clip_grad_norm_(graph.parameters(), _CLIP_NORM)
     optimizer.step()
 
@@ -93,14 +96,17 @@ def _compare(logits_BKhw: Tensor, expected_BKhw: Tensor) -> Tensor:
     return kl_div(given, wanted, reduction="none", log_target=True).sum(1).mean()
 
 
-def _draw_crops(draw: DrawImage, rng: np.random.Generator) -> Tensor:
-    """Crops of one size, each mirrored or not: (B, C, H, W)."""
+def _draw_crops(draw: DrawImage, rng: np.random.Generator, size_HW: tuple[int, int]) -> Planes:
+    """Crops of one size, at most `size_HW`, each mirrored or not: (B, C, H, W)."""
     images = [draw(rng) for _ in range(_BATCH)]
-    height, width = (min(_CROP_PX, *(x.shape[axis] for x in images)) for axis in (1, 2))
+    height, width = (
+        min(most, *(x.shape[axis] for x in images))
+        for axis, most in zip((1, 2), size_HW, strict=True)
+    )
     crops = []
     for x_CHW in images:
         top = int(rng.integers(x_CHW.shape[1] - height + 1))
         left = int(rng.integers(x_CHW.shape[2] - width + 1))
         crop_CHW = x_CHW[:, top : top + height, left : left + width]
         crops.append(crop_CHW[:, :, ::-1] if rng.random() < 0.5 else crop_CHW)
-    return torch.from_numpy(np.stack(crops))
+    return np.stack(crops)

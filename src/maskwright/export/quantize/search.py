@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from torch import nn
 
 from ...core.card import ModelCard
 from ...core.errors import BundleError
@@ -116,7 +115,7 @@ class Int8Search:
     quality: QualityTest
     run: Callable[[Path], Engine]
     max_drop_points: float
-    network: nn.Module
+    network: Engine
     qat: QatOptions | None
     progress: Progress
     log: Callable[[str], None]
@@ -191,7 +190,8 @@ class Int8Search:
         self, graph: FloatGraph, ranges: Any, inputs_CHW: Sequence[Planes], out: Path
     ) -> dict[str, float]:
         """The sensitivity of each layer, the largest first."""
-        judged = [x_CHW[:, :_MOST_PX, :_MOST_PX] for x_CHW in inputs_CHW[:_NUM_JUDGED]]
+        most = _MOST_PX if self.network.size_HW is None else None  # which takes no crops
+        judged = [x_CHW[:, :most, :most] for x_CHW in inputs_CHW[:_NUM_JUDGED]]
         expected = [self.run(graph.path)(x_CHW[None]) for x_CHW in judged]
         found: dict[str, float] = {}
         trial = out.with_name("trial.onnx")

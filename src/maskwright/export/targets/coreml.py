@@ -19,12 +19,11 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 import torch
-from torch import nn
 
-from ...core.card import ModelCard
 from ...core.errors import ConfigError, MissingDependencyError, first_line
 from ...core.graph import LOGITS, Tolerance
 from ..fixedsize import DEFAULT_HW
+from ..network import Network
 from ..onnxgraph import IMAGE, silence_exporter
 
 _PACKAGE = "model.mlpackage"
@@ -101,20 +100,20 @@ def missing() -> MissingDependencyError | None:
 
 
 def write(
-    network: nn.Module,
-    card: ModelCard,
+    network: Network,
     path: Path,
     precision: str,
     *,
     size_HW: tuple[int, int] | None = None,
 ) -> tuple[str, ...]:
     """The contract of `export.target.Target`; the graph maps `image` to `logits`."""
+    module, card = network.require_module(FILE), network.card
     shape = 1, card.input.channels, *(size_HW or DEFAULT_HW)
     with silence_exporter(), _silence_coremltools(), torch.no_grad():
         import coremltools as ct
 
         try:
-            program = torch.export.export(network.eval().cpu(), (torch.zeros(shape),))
+            program = torch.export.export(module.eval().cpu(), (torch.zeros(shape),))
             program = program.run_decompositions({})
             _adapt(program.graph_module)
             model = ct.convert(
@@ -138,7 +137,7 @@ def write(
     return (LOGITS,)
 
 
-def list_scripts(file: str, _card: ModelCard, precision: str) -> Mapping[str, str]:
+def list_scripts(file: str, _network: Network, precision: str) -> Mapping[str, str]:
     """The contract of `export.target.Target`: to compare it with the network on a Mac."""
     script, tolerance = f"verify_{Path(file).stem}.py", TOLERANCES[precision]
     text = _VERIFY.format(

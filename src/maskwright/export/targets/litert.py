@@ -10,12 +10,11 @@ from io import StringIO
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from ...core.card import ModelCard
 from ...core.errors import ConfigError, MissingDependencyError, first_line
 from ...core.graph import LOGITS
 from ..fixedsize import DEFAULT_HW
+from ..network import Network
 from ..onnxgraph import silence_exporter
 
 FILE = "model.tflite"
@@ -36,8 +35,7 @@ def missing() -> MissingDependencyError | None:
 
 
 def write(
-    network: nn.Module,
-    card: ModelCard,
+    network: Network,
     path: Path,
     _precision: str,
     *,
@@ -46,6 +44,7 @@ def write(
     """The contract of `export.target.Target`."""
     import litert_torch
 
+    module, card = network.require_module(FILE), network.card
     image_BCHW = torch.zeros(1, card.input.channels, *(size_HW or DEFAULT_HW))
     with (
         silence_exporter(),
@@ -54,7 +53,7 @@ def write(
         torch.no_grad(),
     ):
         try:
-            litert_torch.convert(network.eval().cpu(), (image_BCHW,)).export(str(path))
+            litert_torch.convert(module.eval().cpu(), (image_BCHW,)).export(str(path))
         except Exception as error:
             raise ConfigError(
                 f"model {card.arch.name!r} with encoder {card.arch.encoder!r} cannot be "

@@ -1,8 +1,10 @@
-"""ONNX by torch.onnx with dynamo, for any batch, height and width."""
+"""ONNX, https://onnx.ai: of a network of ours for any batch, height and width."""
+
+from pathlib import Path
 
 from ...core.bundle import GRAPH
 from ...core.graph import INT8_TOLERANCE, Tolerance
-from ..onnxgraph import write_at_precision
+from ..network import Network
 
 FILE = GRAPH
 ENGINE = "onnxruntime"
@@ -12,4 +14,13 @@ TOLERANCES = {
     "int8": INT8_TOLERANCE,
 }
 
-write = write_at_precision
+
+def write(
+    network: Network,
+    path: Path,
+    precision: str,
+    *,
+    size_HW: tuple[int, int] | None = None,  # noqa: ARG001
+) -> tuple[str, ...]:
+    """The contract of `export.target.Target`."""
+    return network.write_onnx(path, precision)

@@ -7,12 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from torch import nn
-
-from ...core.card import ModelCard
-from ...core.errors import MissingDependencyError
+from ...core.errors import ConfigError, MissingDependencyError, first_line
 from ...core.graph import BF16_TOLERANCE, Tolerance
-from ..onnxgraph import write_onnx
+from ...inference.engine import FP32
+from ..network import Network
 
 FILE = "model.xml"
 ENGINE = "openvino"
@@ -28,8 +26,7 @@ def missing() -> MissingDependencyError | None:
 
 
 def write(
-    network: nn.Module,
-    card: ModelCard,
+    network: Network,
     path: Path,
     _precision: str,
     *,
@@ -40,8 +37,14 @@ def write(
 
     with TemporaryDirectory() as folder:
         graph = Path(folder) / "model.onnx"
-        outputs = write_onnx(network, card, graph)
-        model = openvino.Core().read_model(graph)
+        outputs = network.write_onnx(graph, FP32)
+        try:
+            model = openvino.Core().read_model(graph)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"the graph cannot be read by OpenVINO {openvino.__version__} "
+                f"({first_line(error)}); use --to onnx"
+            ) from error
         for index, node in enumerate(model.get_ordered_ops()):
             kind = node.get_type_name()
             if node.get_friendly_name().startswith(f"{kind}_"):  # numbered by the process

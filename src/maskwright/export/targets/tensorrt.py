@@ -9,12 +9,10 @@ TensorRT through ONNX Runtime, on the images that the Bundle keeps.
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import nn
-
-from ...core.card import ModelCard
-from ...core.graph import LOGITS, Tolerance
-from ..onnxgraph import IMAGE, HalfPrecision, write_onnx
-from ..triton import Tensor, write_config
+from ...core.graph import Tolerance
+from ..network import Network
+from ..onnxgraph import IMAGE
+from ..triton import describe_image, describe_logits, write_config
 
 FILE = "tensorrt.onnx"
 ENGINE = "tensorrt"
@@ -25,17 +23,16 @@ TOLERANCES = {
 }
 PROVIDER = "TensorrtExecutionProvider"
 _SIZES = {"min": (1, 64), "opt": (1, 512), "max": (4, 2048)}
-"""Batch, and height and width, of the optimisation profile."""
+"""Batch, and height and width, of the optimisation profile of a graph of free sizes."""
 
 _BUILD = """\
 #!/bin/sh
 # Build an engine for the GPU of this machine; needs trtexec of TensorRT 10 or newer.
-# Change the sizes, batch x channels x height x width, to those of your images.
-set -eu
+{note}set -eu
 cd "$(dirname "$0")"
-trtexec --onnx={file} --saveEngine={plan} \\
-  {shapes}
+trtexec --onnx={file} --saveEngine={plan}{shapes}
 """
+_NOTE = "# Change the sizes, batch x channels x height x width, to those of your images.\n"
 _VERIFY = '''\
 """Compare {file}, run by TensorRT, with the trained network: run it on the machine of the GPU.
 
@@ -74,28 +71,25 @@ parity.require_agreement(
 
 
 def write(
-    network: nn.Module,
-    card: ModelCard,
+    network: Network,
     path: Path,
     precision: str,
     *,
     size_HW: tuple[int, int] | None = None,  # noqa: ARG001
 ) -> tuple[str, ...]:
     """The contract of `export.target.Target`; logits alone, as the file for Triton says."""
-    whole = HalfPrecision(network) if precision == "fp16" else network
-    return write_onnx(whole, card, path, with_features=False)
+    return network.write_onnx(path, precision, with_features=False)
 
 
-def list_scripts(file: str, card: ModelCard, precision: str) -> Mapping[str, str]:
+def list_scripts(file: str, network: Network, precision: str) -> Mapping[str, str]:
     """The contract of `export.target.Target`: to build, to compare and to serve."""
-    stem, channels = Path(file).stem, card.input.channels
-    shapes = " \\\n  ".join(
-        f"--{name}Shapes=image:{batch}x{channels}x{side}x{side}"
-        for name, (batch, side) in _SIZES.items()
-    )
-    script, tolerance = f"verify_{stem}.py", TOLERANCES[precision]
+    stem, card = Path(file).stem, network.card
+    shapes = _list_shapes(network)
+    script, tolerance = f"verify_{stem}.py", network.adapt_tolerance(TOLERANCES[precision])
     return {
-        f"build_{stem}.sh": _BUILD.format(file=file, plan=f"{stem}.plan", shapes=shapes),
+        f"build_{stem}.sh": _BUILD.format(
+            file=file, plan=f"{stem}.plan", shapes=shapes, note=_NOTE if shapes else ""
+        ),
         script: _VERIFY.format(
             file=file,
             script=script,
@@ -106,8 +100,22 @@ def list_scripts(file: str, card: ModelCard, precision: str) -> Mapping[str, str
         ),
         f"{stem}.pbtxt": write_config(
             file,
-            Tensor(IMAGE, "float32", (channels, -1, -1)),
-            Tensor(LOGITS, "float32", (len(card.labels), -1, -1)),
+            describe_image(card, network.engine),
+            describe_logits(card, network.engine),
+            takes_batches=network.engine.max_batch > 1,
             on_tensorrt=True,
         ),
     }
+
+
+def _list_shapes(network: Network) -> str:
+    """The optimisation profile for trtexec; a graph of one shape alone has none."""
+    engine, channels = network.engine, network.card.input.channels
+    if engine.size_HW is not None and engine.max_batch == 1:
+        return ""
+    lines = []
+    for name, (batch, side) in _SIZES.items():
+        height, width = engine.size_HW or (side, side)
+        shape = f"{min(batch, engine.max_batch)}x{channels}x{height}x{width}"
+        lines.append(f" \\\n  --{name}Shapes={IMAGE}:{shape}")
+    return "".join(lines)

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from ...core.card import ModelCard
 from ...core.errors import ConfigError, first_line
 from ...core.graph import LOGITS
+from ..network import Network
 from ..onnxgraph import TRACED_HW, silence_exporter
 
 FILE = "model.pt2"
@@ -15,20 +14,20 @@ ENGINE = "torch_export"
 
 
 def write(
-    network: nn.Module,
-    card: ModelCard,
+    network: Network,
     path: Path,
     _precision: str,
     *,
     size_HW: tuple[int, int] | None = None,  # noqa: ARG001
 ) -> tuple[str, ...]:
     """The contract of `export.target.Target`."""
+    module, card = network.require_module(FILE), network.card
     image_BCHW = torch.zeros(2, card.input.channels, *TRACED_HW)
     batch, height, width = (torch.export.Dim(n) for n in ("batch", "height", "width"))
     with silence_exporter(), torch.no_grad():
         try:
             program = torch.export.export(
-                network.eval().cpu(),
+                module.eval().cpu(),
                 (image_BCHW,),
                 dynamic_shapes=({0: batch, 2: height, 3: width},),
                 prefer_deferred_runtime_asserts_over_guards=True,

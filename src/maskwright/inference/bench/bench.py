@@ -2,18 +2,18 @@
 
 Each engine, precision and number of threads has a process of its own, so that its peak memory
 has nothing of the others. The processes wait while one runs; a round runs each of them once for
-about the same time, so that a machine that slows down slows all of them. The ratio to torch is
-the median over the rounds of the ratios of their medians, at the same number of threads.
+about the same time, so that a machine that slows down slows all of them. The ratio to the
+reference, which is torch, or ONNX Runtime for a graph that was imported, is the median over the
+rounds of the ratios of their medians, at the same number of threads.
 """
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import IO, Self
@@ -21,7 +21,7 @@ from typing import IO, Self
 import numpy as np
 
 from ...core import parts
-from ...core.bundle import Bundle, find_bundle
+from ...core.bundle import Bundle, find_bundle, open_bundle
 from ...core.checkpoint import Checkpoint
 from ...core.errors import BundleError, ConfigError
 from ...core.graph import Tolerance
@@ -33,8 +33,8 @@ from ..machine import Machine
 from .energy import EnergyMeter
 from .worker import Job
 
-SCHEMA = Schema(kind="bench", version=1)
-TORCH = "torch"
+SCHEMA = Schema(kind="bench", version=2)
+TORCH, ONNXRUNTIME = "torch", "onnxruntime"
 SIZE_HW = (512, 512)
 NUM_ROUNDS = 5
 
@@ -49,8 +49,8 @@ class EngineTime:
 
     `peak_memory_mb` is what its process took for libraries, model and runs; None where the
     system does not tell it, `joules_per_image` what all processors took meanwhile, None where
-    they do not tell it. `times_torch` is how many times as fast as torch it is, None
-    without torch in fp32 at these threads.
+    they do not tell it. `times_reference` is how many times as fast as the reference of the
+    Bench it is, None without the reference in fp32 at these threads.
     """
 
     engine: str
@@ -61,7 +61,7 @@ class EngineTime:
     images_per_s: float
     peak_memory_mb: float | None
     joules_per_image: float | None
-    times_torch: float | None
+    times_reference: float | None
     num_runs: int
 
     @property
@@ -83,10 +83,14 @@ class NotRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """The times of the engines of a model, fastest first for each number of threads."""
+    """The times of the engines of a model, fastest first for each number of threads.
+
+    `reference` is the engine that the others are compared with, in fp32.
+    """
 
     model: str
     model_id: str
+    reference: str
     size_HW: tuple[int, int]
     batch: int
     num_rounds: int
@@ -172,7 +176,7 @@ def bench_model(
     model: Path | str,
     *,
     engines: Sequence[str] | None = None,
-    size_HW: tuple[int, int] = SIZE_HW,
+    size_HW: tuple[int, int] | None = None,
     threads: Sequence[int] = (1,),
     batch: int = 1,
     num_rounds: int = NUM_ROUNDS,
@@ -187,13 +191,13 @@ def bench_model(
     Args:
         model: A Bundle, a run or a checkpoint; of a finished run its Bundle is measured.
         engines: Names; None for all.
-        size_HW: Of the input of the network.
+        size_HW: Of the input of the network; None for its only one, else 512 x 512.
         threads: Numbers of threads, each measured on its own.
         batch: Images in one call.
         num_rounds: Each engine runs for about 0.4 s per round, three times or more.
         precisions: Those to measure.
         tolerance: Engines must give the logits that the Bundle keeps, None for any.
-        reference: Another model, whose torch in fp32 runs in place of that of `model`.
+        reference: Another model, whose reference is taken; torch does not run `model` then.
         trust: As in `open_model`.
         progress: Of starting the engines, and of the rounds.
 
@@ -201,29 +205,39 @@ def bench_model(
         BundleError: Not a model, or no engine runs it; the message has the reasons.
         ConfigError: A number below 1, or an unknown engine.
     """
-    _require_positive(threads, size_HW, batch, num_rounds)
     root = find_bundle(Path(model)) or Path(model)
     source = open_source(root)
-    candidates = list_candidates(source, engines, precisions)
-    models = {TORCH: reference or root}
+    size_HW = size_HW or source.card.only_size_HW or SIZE_HW
+    _require_positive(threads, size_HW, batch, num_rounds)
     make = partial(Job, size_HW=size_HW, batch=batch, trust=trust, tolerance=tolerance)
-    jobs = [
-        make(model=str(models.get(engine, root)), engine=engine, precision=precision, threads=n)
-        for n, (engine, precision) in product(threads, candidates)
-        if reference is None or engine != TORCH or precision == FP32
-    ]
+    known = find_reference(source if reference is None else open_bundle(reference))
+    make_known = partial(make, model=str(reference or root), engine=known, precision=FP32)
+    kept = {n: make_known(threads=n) for n in threads}
+    pairs = list_candidates(source, engines, precisions)
+    make_own, others = partial(make, model=str(root)), []
+    own = [make_own(engine=e, precision=p, threads=n) for n in threads for e, p in pairs]
+    if reference is not None:
+        own = [one for one in own if one.engine != TORCH]
+        others = list(kept.values()) if engines is None or known in engines else []
     machine = Machine.detect()
-    measured, not_run = _measure(model, jobs, num_rounds, progress)
+    running, not_run = _measure(model, [*own, *others], num_rounds, progress)
     return Bench(
         model=str(model),
         model_id=source.model_id,
+        reference=known,
         size_HW=size_HW,
         batch=batch,
         num_rounds=num_rounds,
         machine=machine,
-        engines=tuple(sorted(measured, key=lambda one: (one.threads, one.ms_p50))),
+        engines=_summarise_all(own, running, kept),
         not_run=tuple(not_run),
     )
+
+
+def find_reference(source: Bundle | Checkpoint) -> str:
+    """The engine that the others are compared with: of the weights, else of the graph."""
+    has_weights = not isinstance(source, Bundle) or source.has_weights
+    return TORCH if has_weights else ONNXRUNTIME
 
 
 def _require_positive(
@@ -238,7 +252,8 @@ def _require_positive(
 
 def _measure(
     model: Path | str, jobs: Sequence[Job], num_rounds: int, progress: Progress
-) -> tuple[list[EngineTime], list[NotRun]]:
+) -> tuple[list[_Process], list[NotRun]]:
+    """Run all jobs in rounds; their processes, which have ended, with what did not run."""
     with _start(jobs, progress) as (running, not_run):
         if not running:
             reasons = "; ".join(f"{n.engine} {n.precision}: {n.reason}" for n in not_run)
@@ -249,12 +264,7 @@ def _measure(
         for _ in progress(range(num_rounds), total=num_rounds, what="measuring"):
             for process in running:
                 process.run_round(meter)
-    torch = {
-        one.job.threads: one.times_ms
-        for one in running
-        if one.job.engine == TORCH and one.job.precision == FP32
-    }
-    return [_summarise(one, torch.get(one.job.threads)) for one in running], not_run
+    return running, not_run
 
 
 @contextmanager
@@ -282,13 +292,26 @@ def _start(
         yield running, not_run
 
 
-def _summarise(one: _Process, torch_ms: list[list[float]] | None) -> EngineTime:
+def _summarise_all(
+    own: Sequence[Job], running: Sequence[_Process], kept: Mapping[int, Job]
+) -> tuple[EngineTime, ...]:
+    """The times of the jobs `own` beside those of the references in `kept`, by threads."""
+    times_ms = {one.job: one.times_ms for one in running}
+    found = [
+        _summarise(one, times_ms.get(kept[one.job.threads]))
+        for one in running
+        if one.job in own
+    ]
+    return tuple(sorted(found, key=lambda one: (one.threads, one.ms_p50)))
+
+
+def _summarise(one: _Process, reference_ms: list[list[float]] | None) -> EngineTime:
     every_ms = np.concatenate(one.times_ms)
     p50, images = float(np.median(every_ms)), one.job.batch * len(every_ms)
-    times_torch = None
-    if torch_ms is not None:
-        rounds = zip(torch_ms, one.times_ms, strict=True)
-        times_torch = round(median(median(theirs) / median(own) for theirs, own in rounds), 3)
+    ratio = None
+    if reference_ms is not None:
+        rounds = zip(reference_ms, one.times_ms, strict=True)
+        ratio = round(median(median(theirs) / median(own) for theirs, own in rounds), 3)
     return EngineTime(
         engine=one.job.engine,
         precision=one.job.precision,
@@ -298,7 +321,7 @@ def _summarise(one: _Process, torch_ms: list[list[float]] | None) -> EngineTime:
         images_per_s=round(1000 * one.job.batch / p50, 2),
         peak_memory_mb=None if one.peak_bytes is None else round(one.peak_bytes / 1e6, 1),
         joules_per_image=round(sum(one.joules) / images, 4) if one.joules else None,
-        times_torch=times_torch,
+        times_reference=ratio,
         num_runs=len(every_ms),
     )
 

@@ -64,7 +64,7 @@ def measure_engine(
         found = bench_model(
             root,
             engines=engines,
-            size_HW=bundle.card.input.network_size(SIZE_HW),
+            size_HW=bundle.card.only_size_HW or bundle.card.input.network_size(SIZE_HW),
             threads=(options.threads or count_cores(),),
             num_rounds=_NUM_ROUNDS,
             precisions=(precision,),

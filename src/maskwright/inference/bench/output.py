@@ -18,7 +18,7 @@ def list_lines(bench: Bench) -> list[str]:
     """The table, the machine, and the engines that did not run."""
     heads = (
         *("engine", "precision", "threads", "p50 ms", "p95 ms", "images/s", "MB", "J/image"),
-        "x torch",
+        f"x {bench.reference}",
     )
     rows = [
         (
@@ -30,7 +30,7 @@ def list_lines(bench: Bench) -> list[str]:
             format_number(one.images_per_s, 1),
             format_number(one.peak_memory_mb),
             format_number(one.joules_per_image, 2),
-            format_number(one.times_torch, 2),
+            format_number(one.times_reference, 2),
         )
         for one in bench.engines
     ]
@@ -67,15 +67,17 @@ def write_bench(bench: Bench, out: Path, mode: WriteMode = NEW) -> None:
 
 
 def draw_times(bench: Bench) -> str:
-    """The median times as an SVG file of bars, with the ratio to torch."""
+    """The median times as an SVG file of bars, with the ratio to the reference."""
     height, width = bench.size_HW
     rows = [
         (
             one.name,
             one.ms_p50,
             f"{format_number(one.ms_p50, 1)} ms"
-            + (f" ({one.times_torch:.1f}x)" if one.times_torch else ""),
+            + (f" ({one.times_reference:.1f}x)" if one.times_reference else ""),
         )
         for one in bench.engines
     ]
-    return draw_bars(f"ms for batch {bench.batch} of {height} x {width} (x torch)", rows)
+    return draw_bars(
+        f"ms for batch {bench.batch} of {height} x {width} (x {bench.reference})", rows
+    )
