@@ -137,7 +137,7 @@ def test_images_are_resized_by_the_scale_that_is_told(write):
             {},
             {"told": SCALE | {"scale": 5}},
             ConfigError,
-            "scale 5; expected a factor of up to",
+            "scale 5; expected a factor above 0",
         ),
         (
             {},

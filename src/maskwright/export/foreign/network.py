@@ -62,7 +62,7 @@ class GraphNetwork(Network):
 
     def adapt_tolerance(self, tolerance: Tolerance) -> Tolerance:
         """The contract of Network: labels are compared by pixels alone."""
-        imported = self.card.provenance["imported"]
+        imported = self.card.provenance.get("imported", {})
         return adapt_to_kind(tolerance, imported.get("values"))
 
     def find_first_difference(self, graph: Path, x_CHW: Planes) -> str:
