@@ -137,6 +137,16 @@ def test_the_picture_names_every_dot_and_no_two_names_overlap():
     assert min(b - a for a, b in itertools.pairwise(heights)) >= 15
 
 
+def test_a_name_lies_on_no_line_to_the_next_dot():
+    dots = [Dot(name=name, x=x, y=50.0, is_on_line=True) for name, x in (("a", 10), ("b", 90))]
+    picture = draw_scatter_file("t", dots, ("ms", "mIoU"))
+    (line_y,) = set(re.findall(r"[\d.]+,([\d.]+)", picture.split('class="line"')[1][:40]))
+    name_y = re.search(r'y="([\d.]+)">a</text>', picture)[1]
+    assert float(name_y) - float(line_y) >= 14  # letters are 12 px high
+    plain = draw_scatter_file("t", [replace(dots[0], is_on_line=False)], ("ms", "mIoU"))
+    assert 'y="198.0">a</text>' in plain  # 4 px below the centre of its dot
+
+
 def test_ways_are_left_out_until_each_has_a_minute_to_train():
     assert count_affordable(600, 4, 90) == 4
     assert count_affordable(599, 4, 90) == 3

@@ -91,13 +91,14 @@ def draw_scatter_file(
             f'<text x="{x + 4:.1f}" y="{_TOP_PX + 10}">{limit_x:g}</text>'
         )
     line = [
-        f"{x_axis.place(dot.x):.1f},{y_axis.place(dot.y):.1f}"
+        (x_axis.place(dot.x), y_axis.place(dot.y))
         for dot in sorted(dots, key=lambda dot: dot.x)
         if dot.is_on_line
     ]
     if len(line) > 1:
-        parts.append(f'<path class="line" d="M{" L".join(line)}"/>')
-    parts += _draw_dots(dots, x_axis, y_axis)
+        places = " L".join(f"{x:.1f},{y:.1f}" for x, y in line)
+        parts.append(f'<path class="line" d="M{places}"/>')
+    parts += _draw_dots(dots, x_axis, y_axis, line)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width_px} {_HEIGHT_PX}" '
         f'role="img" aria-label="{escape(title)}"><style>{_STYLE}</style>'
@@ -122,8 +123,10 @@ def _draw_axes(x_axis: _Axis, y_axis: _Axis, names: tuple[str, str]) -> str:
     )
 
 
-def _draw_dots(dots: Sequence[Dot], x_axis: _Axis, y_axis: _Axis) -> list[str]:
-    """Dots with their names, each moved down until it lies on no other name."""
+def _draw_dots(
+    dots: Sequence[Dot], x_axis: _Axis, y_axis: _Axis, line: Sequence[tuple[float, float]]
+) -> list[str]:
+    """Dots with their names, each moved down until it lies on no other name and on no line."""
     drawn: list[str] = []
     boxes: list[tuple[float, float, float]] = []
     for dot in sorted(dots, key=lambda dot: (-dot.y, dot.x)):
@@ -136,7 +139,7 @@ def _draw_dots(dots: Sequence[Dot], x_axis: _Axis, y_axis: _Axis) -> list[str]:
         beside = 13 if dot.is_marked else 9
         left = x + beside if x + beside + width < x_axis.last_px else x - beside - width
         bottom = y + 4
-        while any(
+        while _crosses(line, left, left + width, bottom) or any(
             abs(bottom - other) < _LINE_PX and left < end and start < left + width
             for start, end, other in boxes
         ):
@@ -150,3 +153,15 @@ def _draw_dots(dots: Sequence[Dot], x_axis: _Axis, y_axis: _Axis) -> list[str]:
             f'<text x="{left:.1f}" y="{bottom:.1f}">{escape(name)}</text>'
         )
     return drawn
+
+
+def _crosses(
+    line: Sequence[tuple[float, float]], left: float, right: float, bottom: float
+) -> bool:
+    """Whether a line through places, from left to right, crosses a name that stands there."""
+    if len(line) < 2:
+        return False
+    xs, ys = zip(*line, strict=True)
+    inside = np.array([x for x in np.linspace(left, right, 20) if xs[0] <= x <= xs[-1]])
+    heights = np.interp(inside, xs, ys)
+    return bool(np.any((heights > bottom - _LINE_PX + 2) & (heights < bottom + 3)))
