@@ -69,7 +69,10 @@ def main() -> None:
         ways = list_ways(folder, files, network, model)
         rates = run_in_turn(ways, asked.images, asked.rounds)
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
-    line = {"model": title, "engine": f"{model.engine.name} {model.engine.precision}"}
+    line: dict[str, Any] = {
+        "model": title,
+        "engine": f"{model.engine.name} {model.engine.precision}",
+    }
     line |= {"images": asked.images, "rounds": asked.rounds, "machine": machine, "rates": rates}
     with LINES.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
@@ -78,10 +81,11 @@ def main() -> None:
 
 def make_network(folder: Path, encoder: str) -> torch.nn.Module:
     """A U-Net with random weights, and `bundle` of it."""
-    network = smp.Unet(encoder, encoder_weights=None, classes=NUM_CLASSES).eval()
-    network.save_pretrained(folder / "network")
+    unet = smp.Unet(encoder, encoder_weights=None, classes=NUM_CLASSES)
+    unet.save_pretrained(folder / "network")
     write_street_scenes(folder / "streets", num_images=4)
     export_model(folder / "network", folder / "bundle", data=folder / "streets")
+    network: torch.nn.Module = unet.eval()
     return network
 
 
