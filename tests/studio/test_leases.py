@@ -2,8 +2,11 @@
 
 import asyncio
 
+import numpy as np
 from tests.studio_pages import make_team
 
+from maskwright.store.chain import list_events
+from maskwright.studio.editing import replace_map
 from maskwright.studio.live import News
 from maskwright.studio.people import LOCAL, Person, add_user
 
@@ -35,6 +38,37 @@ def test_the_first_account_gives_back_what_the_page_without_accounts_had(project
     page.lease()
     add_user(project.store, "root", "admin", actor=LOCAL)
     assert make_team(project, ann="annotator")["ann"].lease().status_code == 200
+
+
+def test_who_is_removed_is_let_out_and_the_last_admin_stays(project):
+    team = make_team(project, **TEAM, root="admin")
+    team["ben"].lease()
+    root = team["root"]
+    assert root.ask("POST", "/api/users/ben/remove").json() == {"name": "ben"}
+    assert team["ben"].ask("GET", "/api/items").status_code == 401
+    assert team["ann"].lease().status_code == 200
+    assert "ben" not in [u["name"] for u in root.ask("GET", "/api/users").json()["users"]]
+    assert "no user has the name 'ben'" in root.ask("POST", "/api/users/ben/remove").text
+    last = root.ask("POST", "/api/users/root/remove")
+    assert last.status_code == 409
+    assert "root is the only admin; add another one first" in last.json()["error"]
+    with project.store.read() as connection:
+        event = list(list_events(connection, verb="user"))[-1]
+    assert (event.actor, event.document) == ("root", {"name": "ben", "role": None})
+
+
+def test_a_consensus_and_an_import_are_nobodys_work(project):
+    team = make_team(project, **TEAM)
+    team["ann"].lease()
+    team["ann"].draw(0, **STROKE)
+    with project.store.write() as connection:
+        item = project.find_item(connection, 1)
+        labels_HW = np.zeros(item.size_HW, np.uint8)
+        replace_map(connection, item, labels_HW, {"tool": "import"}, LOCAL)
+        item = project.find_item(connection, 1)
+        replace_map(connection, item, labels_HW + 1, {"tool": "consensus"}, LOCAL)
+    people = team["mia"].ask("GET", "/api/people").json()["people"]
+    assert [(p["name"], p["overall"]["edits"]) for p in people] == [("ann", 1)]
 
 
 def test_next_work_of_a_reviewer_is_what_others_have_submitted(project):

@@ -50,6 +50,12 @@ def set_user(connection: Connection, user: User) -> None:
     connection.execute(delete(tables.session).where(tables.session.c.user == user.name))
 
 
+def delete_user(connection: Connection, name: str) -> None:
+    """Remove a user, and end the sessions of that user."""
+    connection.execute(delete(tables.session).where(tables.session.c.user == name))
+    connection.execute(delete(tables.user).where(tables.user.c.name == name))
+
+
 def add_session(
     connection: Connection, session: Session, *, expires: float, now: float
 ) -> None:

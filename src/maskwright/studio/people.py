@@ -18,7 +18,7 @@ from ..core.errors import ConfigError
 from ..store.chain import add_event
 from ..store.database import Connection, Database
 from ..store.items import end_leases
-from ..store.people import User, find_user, has_users, set_user
+from ..store.people import User, delete_user, find_user, has_users, list_users, set_user
 from .errors import StudioError
 
 if TYPE_CHECKING:
@@ -75,6 +75,25 @@ def add_user(store: Database, name: str, role: str, *, actor: str) -> str:
         set_user(connection, user)
         add_event(connection, "user", {"name": name, "role": role}, actor=actor)
     return password
+
+
+def remove_user(store: Database, name: str, *, actor: str) -> None:
+    """Remove a user; images stay the work of that person until they are assigned anew.
+
+    Raises:
+        StudioError: 404, there is no such user; 409, nobody else could add users.
+    """
+    with store.write() as connection:
+        others = {u.name: u.role for u in list_users(connection)}
+        if others.pop(name, None) is None:
+            raise StudioError(404, f"no user has the name {name!r}")
+        if "admin" not in others.values():
+            raise StudioError(
+                409, f"{name} is the only admin; add another one first", {"why": "role"}
+            )
+        end_leases(connection, person=name)
+        delete_user(connection, name)
+        add_event(connection, "user", {"name": name, "role": None}, actor=actor)
 
 
 def require_password(connection: Connection, name: str, password: str) -> None:

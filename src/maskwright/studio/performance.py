@@ -23,6 +23,10 @@ LEAST_GOLD = 8
 """Nobody is judged by fewer gold images."""
 
 
+_NOT_PAINTED = ("consensus", "import")
+"""Tools of edits that are nobody's work."""
+
+
 @dataclass
 class Work:
     """What one person did in a span of time."""
@@ -116,6 +120,8 @@ def _collect(
     owner = {item.id: item.annotator for item in stored.list_items(connection)}
     last: dict[str, datetime] = {}
     for event in list_events(connection):
+        if event.document.get("tool") in _NOT_PAINTED:
+            continue
         if event.verb in ("edit", "submit", "return"):
             name = owner.get(event.item_id or 0) if event.verb == "return" else event.actor
             if name:

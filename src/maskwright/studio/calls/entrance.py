@@ -12,7 +12,7 @@ from ...store.people import list_users
 from ..errors import StudioError
 from ..guard import LOGIN_S, SESSION_S
 from ..models import Body
-from ..people import Person, add_user, parse_user
+from ..people import Person, add_user, parse_user, remove_user
 from ..pictures import PICTURE_PX
 from ..routing import Parameter, Route, get, in_thread, post, send_bytes, send_json
 from ..site import Site
@@ -92,6 +92,12 @@ class Entrance:
                 self.add_user,
                 "add a user or change one; the password is answered once",
                 NewUser,
+            ),
+            post(
+                "/api/users/{name}/remove",
+                "admin",
+                self.remove_user,
+                "remove a user, whose images stay as they are",
             ),
         ]
 
@@ -203,6 +209,13 @@ class Entrance:
         store, actor = self.site.project.store, request.state.person.name
         password = await in_thread(lambda: add_user(store, name, role, actor=actor))
         return send_json({"name": name, "role": role, "password": password})
+
+    async def remove_user(self, request: "Request") -> "Response":
+        """Remove a user."""
+        name, actor = request.path_params["name"], request.state.person.name
+        store = self.site.project.store
+        await in_thread(lambda: remove_user(store, name, actor=actor))
+        return send_json({"name": name})
 
     def _set_cookie(
         self, request: "Request", response: "Response", secret: str, seconds: float

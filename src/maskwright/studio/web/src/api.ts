@@ -117,6 +117,7 @@ export const resolveComment = (id: number, comment: number, open: boolean) =>
   askWith<Comment>(`api/items/${id}/comments/${comment}`, { open });
 export const readUsers = () => askJson<{ users: User[] }>("api/users").then((answer) => answer.users);
 export const addUser = (name: string, role: Person["role"]) => askWith<User & { password: string }>("api/users", { name, role });
+export const removeUser = (name: string) => askWith<object>(`api/users/${encodeURIComponent(name)}/remove`, {});
 export const assign = (items: number[], people: string[], rule: Rule) =>
   askWith<{ items: ItemRow[] }>("api/assign", { items, people, rule }).then((answer) => answer.items);
 /** Tell the others which image this page shows; the answer is who looks at which. */

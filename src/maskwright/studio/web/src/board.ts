@@ -2,7 +2,7 @@
 
 import { addTag, changeSettings, orderWork, readOrder, readPeople, readProgress, readSettings, type Estimate, type Order, type Person, type PersonNumbers, type Settings } from "./api";
 import { Accounts } from "./accounts";
-import { Files } from "./files";
+import { Files, save, writeCsv } from "./files";
 import { find, make, may, openDialog, showNotice, STATES } from "./panels";
 
 /** Between two questions how far an ordering is. */
@@ -54,6 +54,7 @@ export class Board {
     };
     find("order").onchange = () => { find("order-file").hidden = find<HTMLSelectElement>("order").value !== "scores"; };
     find("order-form").onsubmit = (event) => { event.preventDefault(); void this.order(); };
+    find("people-csv").onclick = () => save("people.csv", new Blob([writeCsv(find<HTMLTableElement>("people"))], { type: "text/csv" }));
     find("settings-form").onsubmit = (event) => { event.preventDefault(); void this.save(); };
   }
 
@@ -101,7 +102,7 @@ export class Board {
       make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { textContent: text })))), make("tbody", {}, ...rows));
     this.showFatigue(people);
     find("people-none").hidden = rows.length > 0;
-    find("people").hidden = rows.length === 0;
+    find("people").hidden = find("people-csv").hidden = rows.length === 0;
   }
 
   /** How right and how fast people are by the minutes since a session began. */

@@ -44,6 +44,12 @@ async function tell(id: string, work: () => Promise<string>): Promise<void> {
   note.textContent = await work().catch((error: Error) => error.message);
 }
 
+/** The cells of a table as CSV; none begins a formula. */
+export function writeCsv(table: HTMLTableElement): string {
+  const quote = (text: string) => `"${(/^[=+@\-\t]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+  return [...table.rows].map((row) => `${[...row.cells].map(({ textContent }) => quote(textContent ?? "")).join(",")}\r\n`).join("");
+}
+
 /** Let the browser save a file. */
 export function save(name: string, content: Blob): void {
   const url = URL.createObjectURL(content);
