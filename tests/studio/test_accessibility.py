@@ -1,11 +1,13 @@
 """Lines 23 and 24: the page for screen readers, and colours that people tell apart."""
 
 import json
+import re
 from itertools import pairwise
 from math import dist
 from pathlib import Path
 
 import pytest
+from tests.browser import find_contrast
 from tests.studio.driving import click, evaluate, open_page
 
 AXE = Path(__file__).parents[2] / ".front/web/node_modules/axe-core/axe.min.js"
@@ -72,6 +74,22 @@ def _require_the_pair_in_the_page(browser):
     assert browser.value("document.querySelectorAll('#color-pairs tr').length") == 0
     click(browser, "#nearest-colors summary")
     browser.wait_for("document.querySelectorAll('#color-pairs tr').length === 1 + 3")
+
+
+def test_buttons_are_read_while_the_pointer_is_on_them(browser, studio):
+    open_page(browser, studio.link)
+    for selector in ("#steps button", "#tools [aria-pressed=true]", "#next-work"):
+        button = f"document.querySelector('{selector}')"
+        x, y = browser.value(
+            f"(box => [box.x + box.width / 2, box.y + box.height / 2])"
+            f"({button}.getBoundingClientRect())"
+        )
+        browser.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        assert browser.value(f"{button}.matches(':hover')")
+        style = "(({color, backgroundColor}) => [color, backgroundColor])"
+        colors = browser.value(f"{style}(getComputedStyle({button}))")
+        ink, ground = ([int(v) for v in re.findall(r"\d+", c)[:3]] for c in colors)
+        assert find_contrast(ink, ground) >= 4.5, (selector, colors)
 
 
 def _find_faults(browser, where):
