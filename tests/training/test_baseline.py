@@ -3,7 +3,7 @@
 import pytest
 
 from maskwright.core.bundle import BASELINE, find_baseline
-from maskwright.core.observation import read_observations
+from maskwright.core.observation import ENCODER, read_observations
 from maskwright.data.dataset import open_dataset
 from maskwright.export.bundle import export_model
 from maskwright.inference.observe import observe
@@ -24,6 +24,7 @@ def test_the_bundle_has_the_observations_of_the_validation_images(finished, stre
     )
     again = observe(predicted, model.card.input)
     assert (rows[0].model, rows[0].source) == (again.model, "")  # no image shares a group
+    assert ENCODER in again.families
     for family, values in again.families.items():
         assert rows[0].families[family] == pytest.approx(values, abs=0.02)
     again = export_model(run.bundle.root, tmp_path / "again", to="onnx")
