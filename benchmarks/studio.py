@@ -43,6 +43,65 @@ SIZE_HW = (2160, 3840)
 LARGE_HW = (10_000, 10_000)
 NUM_SCENES = 5
 
+LARGE = "10,000 x 10,000 pixels"
+FIGURES = (
+    (
+        "move to pixels, main thread, p50 / p95",
+        "2 / 8 ms",
+        "{move_p50:.1f} / {move_p95:.1f} ms",
+    ),
+    (
+        f"a stroke of {SECONDS} s: tasks above 50 ms; growth of a move",
+        "0; 10 %",
+        "{long_tasks:.0f}; {growth_percent:.0f} %",
+    ),
+    (
+        f"pointer-up to saved, {NUM_STROKES} strokes, p50 / p95",
+        "- / 60 ms",
+        "{saved_p50:.0f} / {saved_p95:.0f} ms",
+    ),
+    ("undo and redo of a stroke over the whole width", "50 ms", "{undo:.0f} ms"),
+    (
+        "open, not fetched ahead: first paint / can be painted",
+        "300 / 600 ms",
+        "{4k_jump_paint:.0f} / {4k_jump:.0f} ms",
+    ),
+    (
+        f"open {LARGE}, not fetched ahead: first paint; heap and buffers of the page",
+        "500 ms; 250 MB",
+        "{large_jump_paint:.0f} ms; {large_mb:.0f} MB",
+    ),
+    (
+        f"the same: can be painted; and of {LARGE} fetched ahead",
+        "-",
+        "{large_jump:.0f} ms; {large_go:.0f} ms",
+    ),
+    (
+        "next or previous image, until it can be painted, p50 / most",
+        "100 ms",
+        "{next:.0f} / {next_max:.0f} ms",
+    ),
+    ("5,000 polygons imported into a class map", "2 s", "{import_s:.1f} s"),
+    (
+        "then moved, between frames, p50 / p95",
+        "16.7 ms",
+        "{pan_p50:.1f} / {pan_p95:.1f} ms",
+    ),
+    (
+        "superpixels: move over them / drag; shown after opening",
+        "2 / 2 ms; 2 s",
+        "{cell_hover:.1f} / {cell_paint:.1f} ms; {cells:.0f} ms",
+    ),
+    ("scissors: move / new anchor", "1 / 300 ms", "{wire:.1f} / {anchor:.0f} ms"),
+    (
+        "empty environment to the first stroke; of it, installation; memory of the server",
+        "60 s; 300 MB",
+        "{painted_s:.0f} s; {installed_s:.0f} s; {rss_mb:.0f} MB",
+    ),
+    ("12 images of 3,000 polygons exported, with the start", "10 s", "{export_s:.1f} s"),
+)
+"""What is measured, its target, and where its rows stand in the text."""
+
 HEAD = """# How fast the studio is
 
 `python benchmarks/studio.py benchmarks/studio.md`: headless Chromium without a GPU and the
@@ -119,65 +178,11 @@ def draw_scenes(folder: Path) -> None:
 
 def write_table(rows: Rows) -> str:
     """The figures as Markdown, those of `STUDIO.md` in its order."""
-    large = "10,000 x 10,000 pixels"
     growth_percent = 100 * (rows["last_move"] / rows["first_move"] - 1)
-    figures = [
-        (
-            "move to pixels, main thread, p50 / p95",
-            "2 / 8 ms",
-            "{move_p50:.1f} / {move_p95:.1f} ms",
-        ),
-        (
-            f"a stroke of {SECONDS} s: tasks above 50 ms; growth of a move",
-            "0; 10 %",
-            f"{{long_tasks:.0f}}; {growth_percent:.0f} %",
-        ),
-        (
-            f"pointer-up to saved, {NUM_STROKES} strokes, p50 / p95",
-            "- / 60 ms",
-            "{saved_p50:.0f} / {saved_p95:.0f} ms",
-        ),
-        ("undo and redo of a stroke over the whole width", "50 ms", "{undo:.0f} ms"),
-        (
-            "open, not fetched ahead: first paint / can be painted",
-            "300 / 600 ms",
-            "{4k_jump_paint:.0f} / {4k_jump:.0f} ms",
-        ),
-        (
-            f"open {large}, not fetched ahead: first paint; heap and buffers of the page",
-            "500 ms; 250 MB",
-            "{large_jump_paint:.0f} ms; {large_mb:.0f} MB",
-        ),
-        (
-            f"the same: can be painted; and of {large} fetched ahead",
-            "-",
-            "{large_jump:.0f} ms; {large_go:.0f} ms",
-        ),
-        (
-            "next or previous image, until it can be painted, p50 / most",
-            "100 ms",
-            "{next:.0f} / {next_max:.0f} ms",
-        ),
-        ("5,000 polygons imported into a class map", "2 s", "{import_s:.1f} s"),
-        (
-            "then moved, between frames, p50 / p95",
-            "16.7 ms",
-            "{pan_p50:.1f} / {pan_p95:.1f} ms",
-        ),
-        (
-            "superpixels: move over them / drag; shown after opening",
-            "2 / 2 ms; 2 s",
-            "{cell_hover:.1f} / {cell_paint:.1f} ms; {cells:.0f} ms",
-        ),
-        ("scissors: move / new anchor", "1 / 300 ms", "{wire:.1f} / {anchor:.0f} ms"),
-        (
-            "empty environment to the first stroke; of it, installation; memory of the server",
-            "60 s; 300 MB",
-            "{painted_s:.0f} s; {installed_s:.0f} s; {rss_mb:.0f} MB",
-        ),
-        ("12 images of 3,000 polygons exported, with the start", "10 s", "{export_s:.1f} s"),
+    known = {"growth_percent": growth_percent, **rows}
+    lines = [
+        f"| {what} | {target} | {text.format(**known)} |" for what, target, text in FIGURES
     ]
-    lines = [f"| {what} | {target} | {text.format(**rows)} |" for what, target, text in figures]
     tail = TAIL.format(moves=NUM_MOVES, sixth=SECONDS // 6, **rows)
     return HEAD + "\n".join(lines) + "\n" + tail
 

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-ITEM = "/api/items/{item:int}"
+LIST = "/api/items"
+ITEM = f"{LIST}/{{item:int}}"
 _FOR_EVER = "private, max-age=31536000, immutable"
 _BYTES = "application/octet-stream"
 _KEY = Parameter(
@@ -71,10 +72,7 @@ class Images:
         """The calls of this group."""
         return [
             get(
-                "/api/items",
-                "viewer",
-                self.list_items,
-                "all images with state, revision and annotator",
+                LIST, "viewer", self.list_items, "all images with state, revision and annotator"
             ),
             get(
                 ITEM,
