@@ -151,6 +151,17 @@ def test_a_share_for_a_time_is_found_between_too_slow_and_too_fast():
     with pytest.raises(ConfigError, match="of the multiplications still take more"):
         Clock().find_share(lambda share: (share, None), 1, lines.append)
 
+    def narrow(share):
+        if share < 0.3:
+            raise ConfigError("30% are the least")
+        return share, None
+
+    with pytest.raises(
+        ConfigError, match=r"--target-ms 20: 3[0-9]% of the multiplications sti"
+    ):
+        Clock().find_share(narrow, 20, lines.append)
+    assert 0.3 <= Clock().find_share(narrow, 35, lines.append) <= 0.35
+
 
 def test_work_is_reached_by_the_channels_with_the_smallest_scores(card):
     found = map_channels(build_model(card).network, 3)

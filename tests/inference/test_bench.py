@@ -93,7 +93,7 @@ def test_a_bundle_without_weights_is_compared_with_its_graph_and_large_batches_a
     assert (one.engine, one.times_reference) == ("onnxruntime", 1)
     with pytest.raises(BundleError, match=r"no engine runs .* takes batches of 8, not of 9"):
         bench_model(bundle.root, batch=9, **how)
-    with pytest.raises(BundleError, match="no engine runs this model: no file for any"):
+    with pytest.raises(BundleError, match="no engine runs this model: it has no file for any"):
         bench_model(bundle.root, engines=["torch"])
 
 

@@ -41,6 +41,8 @@ class Latency:
     def find_share(self, narrow: Narrow, target_ms: float, log: Callable[[str], None]) -> float:
         """The largest share, to some percent, with which one image takes `target_ms` at most.
 
+        Of a share that pruning does not reach, `narrow` raises ConfigError.
+
         Raises:
             ConfigError: The whole network is fast enough already, or no share is.
         """
@@ -54,12 +56,17 @@ class Latency:
             )
         best, guess = None, min(0.9, max(_LEAST_SHARE, target_ms / whole_ms))
         for _ in range(_NUM_TRIALS):
-            ms = self.measure(*narrow(guess))
-            log(f"{guess:.0%} of the multiplications take {ms:.1f} ms")
-            if ms <= target_ms:
-                low = best = guess
+            try:
+                narrowed = narrow(guess)
+            except ConfigError:  # so few channels are not reached
+                low = guess
             else:
-                high = guess
+                ms = self.measure(*narrowed)
+                log(f"{guess:.0%} of the multiplications take {ms:.1f} ms")
+                if ms <= target_ms:
+                    low = best = guess
+                else:
+                    high = guess
             guess = (low + high) / 2
         if best is None:
             raise ConfigError(

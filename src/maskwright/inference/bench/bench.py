@@ -257,9 +257,11 @@ def _measure(
     with _start(jobs, progress) as (running, not_run):
         if not running:
             reasons = "; ".join(f"{n.engine} {n.precision}: {n.reason}" for n in not_run)
-            raise BundleError(
-                f"{model}: no engine runs this model: {reasons or 'no file for any'}"
+            reasons = reasons or (
+                "it has no file for any of those that were asked for; leave out --engines, or "
+                "export the model for them"
             )
+            raise BundleError(f"{model}: no engine runs this model: {reasons}")
         meter = EnergyMeter.open()
         for _ in progress(range(num_rounds), total=num_rounds, what="measuring"):
             for process in running:
