@@ -42,6 +42,9 @@ BLOCKS, DIVISIONS = 8, 6
 """Blocks of neighbouring frames, and how often chance divides them."""
 
 MIXED, HALVES = "images like those of the fit", "the other half of the clip"
+NOTES = "\n## Notes\n"
+"""What stands below is written by hand, and stays."""
+
 ERRORS_HEAD = (
     "| judged on | method | plain | severity 1 to 3: mean error | 4 and 5 | all | bias | "
     "interval holds the truth | its width | silent | order of severities (Spearman) |"
@@ -65,7 +68,9 @@ def main() -> None:
     }
     results = {"frames": asked.frames, "cases": cases}
     write_text(asked.out / "estimate.json", json.dumps(results) + "\n")
-    write_text(asked.out / "estimate.md", page(results))
+    file = asked.out / "estimate.md"
+    _, mark, notes = (file.read_text() if file.exists() else "").partition(NOTES)
+    write_text(file, page(results) + mark + notes)
 
 
 def collect(model: Predictor, val: Dataset, frames: int) -> dict[Case, LabelledGroup]:
