@@ -1,7 +1,7 @@
 // The page: the list of images, the one that is open and its steps, and what others do.
 
 import { Ahead, readOpened, type Opened } from "./ahead";
-import { EDITABLE, Refusal, client, findNext, look, readItems, readPicture, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
+import { EDITABLE, Refusal, client, findNext, look, readItems, readPeople, readPicture, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
 import { Board } from "./board";
 import { Bulk } from "./bulk";
 import { Doc } from "./document";
@@ -246,7 +246,7 @@ class App {
       doc.reviewer = row.reviewer;
       this.list.put(row);
       if (verb === "accept") await this.openAfter(this.project.person.name === "local" ? this.list.next(doc.item.id, 1) : this.list.waiting);
-      if (verb === "submit" && row.is_practice) showNotice("Practice: compare your labels with what is shown as wrong. Next work goes on.");
+      if (verb === "submit" && row.is_practice) await this.tellPractice();
       if (this.doc === doc) await this.claim();
     } catch (error) {
       const asks = error instanceof Refusal && error.answer.why === "comments";
@@ -255,6 +255,13 @@ class App {
         : ["Load again", () => void this.open(doc.item.id)]]);
     }
     this.showItem();
+  }
+
+  /** How right the practice was so far; where the settings hide numbers, the picture alone says it. */
+  private async tellPractice(): Promise<void> {
+    const people = await readPeople().catch(() => []), me = people.find(({ name }) => name === this.project.person.name);
+    const value = me?.overall.scores.practice?.iou.value ?? null, sofar = value === null ? "" : ` Mean IoU of your practice so far: ${value.toFixed(3)}.`;
+    showNotice(`Practice: compare your labels with what is shown as wrong.${sofar}`, [["Next work", () => void this.nextWork()]]);
   }
 
   private async openNext(by: number): Promise<void> { await this.openAfter(this.list.next(this.doc?.item.id, by)); }
