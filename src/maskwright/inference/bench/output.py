@@ -78,6 +78,6 @@ def draw_times(bench: Bench) -> str:
         )
         for one in bench.engines
     ]
-    return draw_bars(
-        f"ms for batch {bench.batch} of {height} x {width} (x {bench.reference})", rows
-    )
+    is_compared = any(one.times_reference for one in bench.engines)
+    ratio = f" (x {bench.reference})" if is_compared else ""
+    return draw_bars(f"ms for batch {bench.batch} of {height} x {width}{ratio}", rows)
