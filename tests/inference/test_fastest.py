@@ -8,9 +8,14 @@ import pytest
 
 from maskwright.core.bundle import PARITY, write_bundle
 from maskwright.core.errors import BundleError
-from maskwright.core.graph import Tolerance
+from maskwright.core.graph import Graph, Tolerance
 from maskwright.inference.bench.bench import bench_model
-from maskwright.inference.bench.fastest import MANY_IMAGES, choose_fastest, measure_engine
+from maskwright.inference.bench.fastest import (
+    MANY_IMAGES,
+    choose_fastest,
+    choose_tolerance,
+    measure_engine,
+)
 from maskwright.inference.engine import EngineOptions
 from maskwright.inference.opening import open_ensemble
 from maskwright.inference.predictor import open_model
@@ -104,3 +109,13 @@ def test_the_engine_of_higher_priority_wins_where_none_is_faster_by_a_twentieth(
     assert choose_fastest({"openvino": 100, "onnxruntime": 104, "torch": 101}) == "onnxruntime"
     assert choose_fastest({"openvino": 100, "onnxruntime": 106, "torch": 101}) == "torch"
     assert choose_fastest({"openvino": 100, "onnxruntime": 106, "torch": 300}) == "openvino"
+
+
+def test_engines_of_a_graph_that_gives_labels_are_compared_by_pixels():
+    logits = Graph(file="model.onnx", engine="onnxruntime")
+    labels = replace(logits, tolerance=Tolerance(logit_ratio=1.0))
+    assert choose_tolerance([logits], "fp32") == Tolerance(equal_pixel_share=0.9999)
+    assert choose_tolerance([labels], "fp32") == Tolerance(
+        logit_ratio=1.0, equal_pixel_share=0.9999
+    )
+    assert choose_tolerance([labels], "bf16").equal_pixel_share == 0.97

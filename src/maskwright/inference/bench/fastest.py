@@ -4,13 +4,14 @@ Engines that are installed, and that give the pixels of the network on the image
 Bundle keeps, take turns on noise. What is measured is remembered (`inference.remembered`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...core import parts
-from ...core.bundle import is_bundle, open_bundle
+from ...core.bundle import GRAPH, is_bundle, open_bundle
 from ...core.errors import BundleError
-from ...core.graph import BF16_TOLERANCE, Tolerance
+from ...core.graph import BF16_TOLERANCE, Graph, Tolerance
 from ...core.progress import Progress, silent
 from ...core.threads import count_cores
 from ..engine import ENGINES, FP32, EngineOptions, EnginePart
@@ -68,7 +69,7 @@ def measure_engine(
             threads=(options.threads or count_cores(),),
             num_rounds=_NUM_ROUNDS,
             precisions=(precision,),
-            tolerance=_TOLERANCES[precision],
+            tolerance=choose_tolerance(bundle.graphs, precision),
             trust=trust,
             progress=progress,
         )
@@ -79,6 +80,13 @@ def measure_engine(
     remember_engine(bundle, options, name, times_ms)
     listed = ", ".join(f"{one} {ms:.1f} ms" for one, ms in times_ms.items())
     return f"engine {name}, by measuring here: {listed} (--engine names another)"
+
+
+def choose_tolerance(graphs: Sequence[Graph], precision: str) -> Tolerance:
+    """What an engine may differ by; of a graph that gives labels pixels alone are compared."""
+    tolerance = _TOLERANCES[precision]
+    own = (graph.tolerance.logit_ratio for graph in graphs if graph.file == GRAPH)
+    return replace(tolerance, logit_ratio=max([tolerance.logit_ratio, *own]))
 
 
 def choose_fastest(times_ms: Mapping[str, float]) -> str:
