@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...core.bundle import GRAPH, PARITY, Bundle, add_files, fill_bundle, open_bundle
 from ...core.card import ArchSpec, ModelCard
 from ...core.errors import ConfigError
@@ -25,7 +27,8 @@ from ...inference.resolution import to_network
 from ...inference.seams import measure_graph
 from ...inference.tiling import LEAST_TILE_PX, UNIT, is_tile
 from ..fixedsize import fit
-from .detection import find_layouts, make_noise
+from ..inside import find_stored_type
+from .detection import find_layouts
 from .inputfile import InputFile, make_input_spec, read_input_file
 from .layout import InputLayout, OutputLayout
 from .network import adapt_to_kind
@@ -96,7 +99,7 @@ def import_onnx(
         prepared = list(_read_images(images, card))
         inputs_CHW = [_make_input(image_HWC, card, taken) for image_HWC in prepared]
         network = ForeignNetwork(original, taken, given)
-        tested = [*_make_noise(taken), *inputs_CHW]
+        tested = [*_make_noise(card, taken), *inputs_CHW]
         engine = onnxruntime.build(path, card, EngineOptions())
         inputs = progress(tested, total=len(tested), what="comparing with the original")
         parity = _compare(network, engine, inputs, file)
@@ -199,9 +202,14 @@ def _make_input(image_HWC: Image, card: ModelCard, taken: InputLayout) -> Planes
     return x_CHW if taken.size_HW is None else fit(x_CHW, taken.size_HW)
 
 
-def _make_noise(taken: InputLayout) -> Iterator[Planes]:
+def _make_noise(card: ModelCard, taken: InputLayout) -> Iterator[Planes]:
+    """Images of random stored values as the graph takes them."""
+    shape, spec = (*(taken.size_HW or _NOISE_HW), taken.channels), card.input
     for seed in range(_NUM_NOISE):
-        yield make_noise(taken, taken.size_HW or _NOISE_HW, seed)[0]
+        image_HWC = np.random.default_rng(seed).integers(
+            0, spec.max_value, shape, np.dtype(find_stored_type(spec)), endpoint=True
+        )
+        yield spec.measure_scaling(image_HWC).normalize(image_HWC)
 
 
 def _compare(
