@@ -71,8 +71,8 @@ writes where the extra `weights` is installed (FPN on EfficientNet-lite0, scale 
 74.7, the others from signsymbol 58.9 upwards). FPN on mobilenet_v2, 55 epochs in bf16: 77.3.
 
 magnetic_tile, fray: 12 of its 15 training images show large dark patches in the middle of two
-tiles, 3 small chips at a border. The 11 of val are two other tiles: long frays along a side in 5,
-a chip at the lower border in 6. No recipe found them: 0 % in each row below and after
+tiles, 3 small chips at a border. The 11 of val are two other tiles: long frays along a side in
+5, a chip at the lower border in 6. No recipe found them: 0 % in each row below and after
 `--budget 6m` ([real.md](real.md)).
 
 | dataset | scale | crop | epochs | Mpx trained | seeds | val mIoU | IoU of the classes |
