@@ -1,18 +1,26 @@
 import io
 import sqlite3
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from tests.studio_pages import make_page, make_team
 
-from maskwright.core.errors import ConfigError, UnknownNameError
+from maskwright.core.card import STATE_KEY
+from maskwright.core.errors import ConfigError, DataError, UnknownNameError
 from maskwright.core.progress import silent
 from maskwright.core.results import STUDIO_FILE, WriteMode
-from maskwright.studio.export import export_tag
+from maskwright.data.dataset import open_as_is
+from maskwright.studio.export import export_tag, export_trained
 from maskwright.studio.importing import import_labels
 from maskwright.studio.project import open_project
 from maskwright.studio.verify import verify
+from maskwright.training.data import TrainingData
+from maskwright.training.origin import Origin
+from maskwright.training.recipe import Recipe
+from maskwright.training.start import make_job
 
 
 def _square(page, rev, value, size, number=1):
@@ -115,6 +123,53 @@ def test_a_tag_is_exported_as_the_images_were_then(project, painted, tmp_path):
     assert not list(project.folder.glob("tag-*"))
     with pytest.raises(UnknownNameError, match="no tag named 'frist'; did you mean 'first'"):
         export_tag(project, "frist", "mask_folder", tmp_path / "no", mode, silent)
+
+
+def test_what_a_model_was_trained_on_is_exported_as_it_was_then(project, painted, tmp_path):
+    def open_card():
+        dataset = open_as_is(project.folder)
+        job = make_job(tmp_path, Recipe(), _read_as_training(dataset), Origin())
+        return job.card
+
+    def export(card, name):
+        out = tmp_path / name
+        export_trained(project, card, "mask_folder", out, WriteMode(), silent)
+        masks = {
+            path.stem: np.asarray(Image.open(path)) for path in out.rglob("masks/**/*.png")
+        }
+        return list(masks.values())
+
+    painted.step("submit", 3)
+    painted.step("accept", 3)
+    first, then_HW = open_card(), painted.read_map()
+    painted.step("reopen", 3)
+    painted.draw(3, value=2, kind="all")
+    painted.step("submit", 4)
+    painted.step("accept", 4)
+    painted.step("submit", 0, 2)
+    painted.step("accept", 0, 2)
+    second = open_card()
+    states = [card.provenance[STATE_KEY] for card in (first, second)]
+    assert states[0] != states[1]
+    assert {len(state) for state in states} == {64}
+    (mask_HW,) = export(first, "first")
+    assert (mask_HW == then_HW).all()
+    assert len(export(second, "second")) == 2
+    erased = painted.ask("POST", "/api/items/1/erase", json={"reason": "asked"})
+    assert erased.status_code == 200
+    assert len(export(second, "left")) == 1
+    with pytest.raises(DataError, match="all images of that time are gone"):
+        export(first, "none")
+    with pytest.raises(DataError, match="has no event ffff"):
+        export(replace(first, provenance={STATE_KEY: "f" * 64}), "other")
+    with pytest.raises(DataError, match=r"was not trained on .*; --tag NAME writes"):
+        export(replace(first, provenance={}), "unknown")
+
+
+def _read_as_training(dataset):
+    """The accepted images as training and validation data of a run."""
+    facts = SimpleNamespace(median_size_HW=(1, 1), counts_NC=np.zeros((1, 1)))
+    return TrainingData(dataset, ("train", "val"), dataset, dataset, facts)
 
 
 def test_an_erased_image_leaves_a_gap_that_the_chain_names(project, painted):

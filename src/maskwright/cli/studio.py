@@ -34,6 +34,14 @@ Tag = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Export the images of a tag, as they were then."),
 ]
+TrainedOn = Annotated[
+    Path | None,
+    typer.Option(
+        "--run",
+        metavar="MODEL",
+        help="Export what a run or a Bundle was trained on, as it was then.",
+    ),
+]
 NewUser = Annotated[
     str | None,
     typer.Option(
@@ -114,6 +122,7 @@ def studio(
     source: Source = None,
     export: Export = None,
     tag: Tag = None,
+    run: TrainedOn = None,
     out: Annotated[Path | None, out_option("The folder that --export writes.")] = None,
     form: Form = None,
     overwrite: Overwrite = False,
@@ -130,7 +139,7 @@ def studio(
     from ..studio.project import open_project
     from ..studio.server import serve
 
-    _require_pairs(export, out, tag)
+    _require_pairs(export, out, tag, run)
     console = Console(as_json=as_json, quiet=quiet)
     if backup is not None:
         _back_up(data, backup, console, store=store, overwrite=overwrite)
@@ -150,19 +159,24 @@ def studio(
         elif source is not None:
             _import(project, source, console)
         elif export is not None and out is not None:
-            _export(project, console, export, out, tag=tag, overwrite=overwrite)
+            _export(project, console, export, out, tag=tag, run=run, overwrite=overwrite)
         else:
             start = partial(serve, host=host, port=port, address=address, opens_browser=browser)
             start(project, print_text, webhook=webhook, model=model, sam=sam or ())
 
 
-def _require_pairs(export: str | None, out: Path | None, tag: str | None) -> None:
+def _require_pairs(
+    export: str | None, out: Path | None, tag: str | None, run: Path | None
+) -> None:
     from ..core.errors import ConfigError
 
     if (export is None) != (out is None):
         raise ConfigError("--export FORMAT and -o FOLDER are given together")
-    if tag is not None and export is None:
-        raise ConfigError("--tag NAME says what --export FORMAT writes; give both")
+    if tag is not None and run is not None:
+        raise ConfigError("--tag NAME and --run MODEL both say what is written; give one")
+    if (tag is not None or run is not None) and export is None:
+        given = "--run MODEL" if tag is None else "--tag NAME"
+        raise ConfigError(f"{given} says what --export FORMAT writes; give both")
 
 
 def _add_user(project: "Project", text: str, console: Console) -> None:
@@ -212,15 +226,20 @@ def _export(
     out: Path,
     *,
     tag: str | None,
+    run: Path | None,
     overwrite: bool,
 ) -> None:
     from ..core.results import WriteMode
-    from ..studio.export import export_accepted, export_tag
+    from ..inference.choice import open_source
+    from ..studio.export import export_accepted, export_tag, export_trained
 
     mode = WriteMode(overwrite=overwrite)
-    if tag is None:
-        account = export_accepted(project, form, out, mode, console.progress)
-    else:
+    if tag is not None:
         account = export_tag(project, tag, form, out, mode, console.progress)
+    elif run is not None:
+        card = open_source(run).card
+        account = export_trained(project, card, form, out, mode, console.progress)
+    else:
+        account = export_accepted(project, form, out, mode, console.progress)
     console.result(account.to_json())
     console.say(account.to_text())

@@ -15,6 +15,9 @@ from .refinechain import RefineChain
 from .typed import MALFORMED, require_types
 from .verdict import VerdictRule
 
+STATE_KEY = "studio_state"
+"""Of `provenance`: the state of a project of the studio that a network was trained on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchSpec:

@@ -56,6 +56,7 @@ class FolderDataset(Dataset):
     format: str
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    state: str = ""
     unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     align: bool = False
 
@@ -303,6 +304,7 @@ def open_dataset(
         format=str(data.document.format),
         notes=(*data.scan.notes, *label_notes, *split_notes),
         left_out=data.scan.list_left_out(data.root),
+        state=data.document.state or "",
     )
 
 
@@ -348,5 +350,6 @@ def open_as_is(
         format=str(data.document.format),
         notes=(*data.scan.notes, *notes),
         left_out=data.scan.list_left_out(data.root),
+        state=data.document.state or "",
         unread=data.scan.unread,
     )

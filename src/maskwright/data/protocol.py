@@ -33,6 +33,9 @@ class Dataset(Protocol):
     left_out: tuple[LeftOut, ...] = ()
     """The samples that are named and not read."""
 
+    state: str = ""
+    """Which state of a project of the studio this is; "" for data of others."""
+
     @property
     @abstractmethod
     def spec(self) -> LabelSpec:

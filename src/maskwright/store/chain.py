@@ -52,12 +52,9 @@ def add_event(
     request_key: str | None = None,
 ) -> None:
     """Add an event to the end of the log."""
-    last = connection.execute(
-        select(event.c.n, event.c.sha).order_by(event.c.n.desc()).limit(1)
-    ).one_or_none()
-    number, prev_sha = (1, START) if last is None else (last.n + 1, last.sha)
+    number, prev_sha = find_end(connection)
     row: dict[str, object] = {
-        "n": number,
+        "n": number + 1,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "actor": actor,
         "verb": verb,
@@ -68,6 +65,14 @@ def add_event(
         "prev_sha": prev_sha,
     }
     connection.execute(insert(event).values(**row, sha=_hash_row(row)))
+
+
+def find_end(connection: Connection) -> tuple[int, str]:
+    """The number and the hash of the last event; 0 and `START` of an empty log."""
+    last = connection.execute(
+        select(event.c.n, event.c.sha).order_by(event.c.n.desc()).limit(1)
+    ).one_or_none()
+    return (0, START) if last is None else (last.n, last.sha)
 
 
 def list_events(

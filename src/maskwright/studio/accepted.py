@@ -18,6 +18,8 @@ from ..data.conversion.groups import find_group_rule
 from ..data.entries.picture import Picture, copy_image
 from ..data.entries.scan import UNSPLIT, Entry
 from ..pages.pictures import encode_indexed_png
+from ..store.chain import find_end
+from ..store.database import Connection
 from ..store.items import Item
 from .project import Project
 
@@ -53,9 +55,9 @@ def remove_accepted(project: Project, item: Item) -> None:
 def restore_accepted(project: Project) -> None:
     """Make the files those of the accepted images, and write dataset.yaml."""
     entries = project.data.dataset.entries
-    write_classes(project)
     known = project.data.index_by_key
     with project.store.read() as connection:
+        note_state(project, connection)
         kept = set()
         for item in project.list_items(connection):
             if item.state == "accepted" and item.source_id is None:
@@ -68,12 +70,21 @@ def restore_accepted(project: Project) -> None:
             path.unlink()
 
 
-def write_classes(project: Project) -> None:
+def note_state(project: Project, connection: Connection) -> None:
+    """Write dataset.yaml with the end of the log: a training on the folder keeps it.
+
+    `versions.find_state` gives the revisions of that state.
+    """
+    write_classes(project, state=find_end(connection)[1])
+
+
+def write_classes(project: Project, *, state: str | None = None) -> None:
     """Write dataset.yaml."""
     entries = project.data.dataset.entries
+    rule = find_group_rule(list(entries))
     write_dataset_file(
         project.folder / FILE_NAME,
-        DatasetFile(format="mask_folder", group=find_group_rule(list(entries))),
+        DatasetFile(format="mask_folder", group=rule, state=state),
         LabelCodec.identity(project.spec),
     )
 

@@ -11,7 +11,7 @@ from ..store.comments import remove_comments
 from ..store.database import Connection
 from ..store.items import ERASED, Item
 from ..store.judgements import remove_judgements
-from .accepted import remove_accepted
+from .accepted import note_state, remove_accepted
 from .editing import read_changes
 from .project import Project
 from .tiles import parse_tiles
@@ -46,6 +46,7 @@ def erase(project: Project, item_id: int, reason: str, actor: str) -> int:
         stored.remove_blobs(connection, sorted(removed))
         document = {"reason": reason, "emptied": emptied, "tiles": len(removed)}
         add_event(connection, "erase", document, actor=actor, item_id=item_id)
+        note_state(project, connection)
     remove_accepted(project, item)
     return len(removed)
 

@@ -16,7 +16,7 @@ from ..store.chain import add_event
 from ..store.comments import count_open
 from ..store.database import Connection
 from ..store.items import Item
-from .accepted import remove_accepted, write_accepted
+from .accepted import note_state, remove_accepted, write_accepted
 from .errors import StudioError
 from .people import LOCAL, Person
 from .project import Project
@@ -81,6 +81,8 @@ def change_state(
         if waiver:
             document["waiver"] = waiver
         add_event(connection, verb, document, actor=actor, item_id=item_id)
+        if verb in ("accept", "reopen"):
+            note_state(project, connection)
     if verb == "reopen":
         remove_accepted(project, item)
     with project.store.read() as connection:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.errors import UnknownNameError
+from ..core.errors import DataError, UnknownNameError
 from ..core.labels import IGNORE, LabelMap
 from ..store import items as stored
 from ..store.chain import add_event, list_events
@@ -174,6 +174,32 @@ def find_tag(connection: Connection, name: str) -> dict[int, int]:
     if name not in tags:
         raise UnknownNameError("tag", name, sorted(tags))
     return {int(number): rev for number, rev in tags[name].items()}
+
+
+def find_state(connection: Connection, state: str) -> dict[int, int]:
+    """The revisions of the accepted images at a state of the log, by number of image.
+
+    Images that were erased since are left out.
+
+    Args:
+        connection: To the store.
+        state: The hash of an event (`accepted.note_state`).
+
+    Raises:
+        DataError: The log has no such event.
+    """
+    accepted: dict[int, int] = {}
+    for event in list_events(connection):
+        if event.item_id is not None and event.verb == "accept" and "rev" in event.document:
+            accepted[event.item_id] = event.document["rev"]
+        elif event.item_id is not None and event.verb in ("reopen", "erase"):
+            accepted.pop(event.item_id, None)
+        if event.sha == state:
+            return accepted
+    raise DataError(
+        f"the log of this project has no event {state[:12]}: the model was trained on another "
+        f"project"
+    )
 
 
 def list_tags(connection: Connection) -> list[dict[str, object]]:

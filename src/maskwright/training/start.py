@@ -8,7 +8,7 @@ from pathlib import Path
 
 from maskwright.core import parts
 from maskwright.core.atomic import explain_write_errors, write_json
-from maskwright.core.card import ModelCard
+from maskwright.core.card import STATE_KEY, ModelCard
 from maskwright.core.checkpoint import LAST
 from maskwright.core.errors import ConfigError, DataError, shorten
 from maskwright.core.jsonfile import read_json
@@ -155,6 +155,7 @@ def make_job(run: Path, recipe: Recipe, data: TrainingData, origin: Origin) -> J
             "seed": recipe.seed,
             "versions": {name: version(name) for name in ("maskwright", "torch", "numpy")},
         }
+        | ({STATE_KEY: data.dataset.state} if data.dataset.state else {})
         | own_code.make_provenance(recipe)
         | dict(make_provenance(teachers, unlabelled))
         | dict(origin.provenance),

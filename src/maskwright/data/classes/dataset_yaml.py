@@ -117,7 +117,7 @@ class DatasetFile(StrictModel):
     the direction in which a table of run lengths counts pixels: down the columns (as on Kaggle)
     or along the rows. `bands` names the channels, in order: files of one band
     (`scene_B04.tif`) are joined to one image, and those of a file that names its bands are
-    chosen.
+    chosen. `state` names what the studio's log had when it wrote the labels.
     """
 
     format: str | None = None
@@ -134,6 +134,7 @@ class DatasetFile(StrictModel):
     runs: Literal["columns", "rows"] | None = None
     bands: tuple[str, ...] | None = None
     source: str | None = None
+    state: str | None = None
     inferred: tuple[str, ...] = ()
     inferred_from: InferredFrom | None = None
 
