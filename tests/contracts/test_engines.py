@@ -21,6 +21,7 @@ from maskwright.core.errors import BundleError, ConfigError
 from maskwright.core.graph import Graph
 from maskwright.core.trust import hash_file, remember
 from maskwright.export.targets import torch_export
+from maskwright.export.torchnetwork import TorchNetwork
 from maskwright.inference.engine import ENGINES, EngineOptions, EnginePart
 from maskwright.inference.engines import openvino
 from maskwright.inference.predictor import open_model
@@ -44,7 +45,7 @@ def folder(untrained_bundle, tmp_path_factory):
         torch.manual_seed(0)
         network = build_model(card).eval()
     root = tmp_path_factory.mktemp("engines")
-    outputs = torch_export.write(network, card, root / "model.pt2", "fp32")
+    outputs = torch_export.write(TorchNetwork(network, card), root / "model.pt2", "fp32")
     remember("graph", hash_file(root / "model.pt2"))
     exported = Graph(file="model.pt2", engine="torch_export", outputs=outputs)
     files = {name: untrained_bundle.file(name) for name in untrained_bundle.files}

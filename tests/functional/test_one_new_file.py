@@ -47,8 +47,8 @@ FILE, ENGINE = "model.plain.onnx", "onnxruntime"
 TOLERANCES = {"fp32": Tolerance(logit_ratio=0.5)}
 
 
-def write(network, card, path, precision, *, size_HW=None):
-    return onnx.write(network, card, path, precision)
+def write(network, path, precision, *, size_HW=None):
+    return onnx.write(network, path, precision)
 '''
 FORMAT = '''"""Images and labels in one folder, by the end of the name: a throw-away format."""
 
