@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -51,11 +52,11 @@ class Server:
     def ask(self, method, path, body=None, **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, named)
-        got = connection.getresponse()
-        answer = Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
-        connection.close()
-        return answer
+        with closing(connection):
+            connection.request(method, path, body, named)
+            got = connection.getresponse()
+            headers = {name.lower(): value for name, value in got.getheaders()}
+            return Answer(got.status, headers, got.read())
 
     def predict(self, body, accept="*/*", **query):
         words = "&".join(f"{k}={quote(str(v))}" for k, v in query.items())
@@ -97,8 +98,7 @@ def start_server(tmp_path_factory):
 
     yield start
     for server in started:
-        if server.process.poll() is None:
-            server.stop()
+        server.stop()  # of one that has ended, its streams are closed
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 import struct
 import threading
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -28,10 +29,10 @@ class _Painter:
     def ask(self, method, path, body=None, **headers):
         connection = http.client.HTTPConnection(self.server, timeout=30)
         headers |= {"X-Maskwright": "studio", "X-Client": "painter-1", "Cookie": self.cookie}
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        self.text = answer.read()
-        connection.close()
+        with closing(connection):
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            self.text = answer.read()
         return answer
 
     def paint(self, first):
