@@ -1,5 +1,6 @@
 import io
 import sqlite3
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from maskwright.core.errors import ConfigError, DataError, UnknownNameError
 from maskwright.core.progress import silent
 from maskwright.core.results import STUDIO_FILE, WriteMode
 from maskwright.data.dataset import open_as_is
+from maskwright.studio import accepted
 from maskwright.studio.export import export_tag, export_trained
 from maskwright.studio.importing import import_labels
 from maskwright.studio.project import open_project
@@ -123,6 +125,25 @@ def test_a_tag_is_exported_as_the_images_were_then(project, painted, tmp_path):
     assert not list(project.folder.glob("tag-*"))
     with pytest.raises(UnknownNameError, match="no tag named 'frist'; did you mean 'first'"):
         export_tag(project, "frist", "mask_folder", tmp_path / "no", mode, silent)
+
+
+def test_what_is_accepted_while_an_export_puts_files_in_order_stays(
+    project, painted, monkeypatch
+):
+    painted.step("submit", 0, 2)
+    list_masks = accepted._list_masks
+    thread = threading.Thread(target=painted.step, args=("accept", 0, 2))
+
+    def list_later(project):
+        thread.start()
+        thread.join(0.3)  # it waits for its turn
+        return list_masks(project)
+
+    monkeypatch.setattr(accepted, "_list_masks", list_later)
+    accepted.restore_accepted(project)
+    thread.join()
+    assert painted.item(2)["state"] == "accepted"
+    assert len(list_masks(project)) == 1
 
 
 def test_what_a_model_was_trained_on_is_exported_as_it_was_then(project, painted, tmp_path):

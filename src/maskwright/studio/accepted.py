@@ -53,10 +53,13 @@ def remove_accepted(project: Project, item: Item) -> None:
 
 
 def restore_accepted(project: Project) -> None:
-    """Make the files those of the accepted images, and write dataset.yaml."""
+    """Make the files those of the accepted images, and write dataset.yaml.
+
+    Others accept before it or after it: what they accept meanwhile would be removed again.
+    """
     entries = project.data.dataset.entries
     known = project.data.index_by_key
-    with project.store.read() as connection:
+    with project.store.write() as connection:
         note_state(project, connection)
         kept = set()
         for item in project.list_items(connection):
@@ -65,9 +68,9 @@ def restore_accepted(project: Project) -> None:
                 kept.add(path)
                 if not path.is_file():
                     write_accepted(project, item, project.read_map(connection, item))
-    for path in _list_masks(project):
-        if path not in kept:
-            path.unlink()
+        for path in _list_masks(project):
+            if path not in kept:
+                path.unlink()
 
 
 def note_state(project: Project, connection: Connection) -> None:

@@ -112,7 +112,7 @@ def count_affordable(left_s: float, num_ways: int, judging_s: float) -> int:
 
 def list_ways(origin: Origin, folder: Path) -> list[Way]:
     """The ways, the one that loses least first; `folder` gets a run of each by its name."""
-    if is_imported(origin.card):
+    if _is_imported(origin.card):
         return [_distil(origin)]
     ways = [_prune(origin, folder, index) for index in range(len(SHARES))]
     return [*ways[:2], _distil(origin), *ways[2:]]
@@ -124,7 +124,7 @@ def describe_ways(card: ModelCard) -> str:
         f"a student ({STUDENT_ARCH}) that learns from the network, and int8 that is trained "
         f"where calibration loses too much"
     )
-    return others if is_imported(card) else f"{_describe_pruning()}, {others}"
+    return others if _is_imported(card) else f"{_describe_pruning()}, {others}"
 
 
 def explain_left_out(card: ModelCard) -> tuple[str, ...]:
@@ -133,10 +133,10 @@ def explain_left_out(card: ModelCard) -> tuple[str, ...]:
         f"not tried: {_describe_pruning()}: the network was imported as a graph, which is not "
         f"built and trained again without some of its channels; a student learns from it"
     )
-    return (reason,) if is_imported(card) else ()
+    return (reason,) if _is_imported(card) else ()
 
 
-def is_imported(card: ModelCard) -> bool:
+def _is_imported(card: ModelCard) -> bool:
     """Whether the network is a graph of others, without weights that are trained."""
     return card.arch.name == IMPORTED
 

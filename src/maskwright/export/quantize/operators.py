@@ -196,21 +196,7 @@ FUNCTIONS: Mapping[str, Callable[[Values, Options], Any]] = {
     "Pow": lambda given, _: given[0] ** given[1],
     "Max": lambda given, _: functools.reduce(torch.maximum, given),
     "Min": lambda given, _: functools.reduce(torch.minimum, given),
-    **{
-        name: functools.partial(_apply, getattr(torch, name.lower()))
-        for name in (
-            "Abs",
-            "Ceil",
-            "Erf",
-            "Exp",
-            "Floor",
-            "Log",
-            "Neg",
-            "Round",
-            "Sqrt",
-            "Tanh",
-        )
-    },
+    **{name: functools.partial(_apply, getattr(torch, name.lower())) for name in _PLAIN},
     "Relu": lambda given, _: F.relu(given[0]),
     "LeakyRelu": lambda given, o: F.leaky_relu(given[0], o.get("alpha", 0.01)),
     "PRelu": lambda given, _: torch.where(given[0] < 0, given[0] * given[1], given[0]),
