@@ -1,7 +1,6 @@
 """Memory of this process and of this machine, read from Linux; None where it is not known."""
 
 import ctypes
-import gc
 import re
 import sys
 from collections.abc import Iterator
@@ -74,7 +73,6 @@ class PeakMemory:
 def measure_peak() -> Iterator[PeakMemory]:
     """Measure the block; needs no second process, and works on Linux alone."""
     peak = PeakMemory()
-    gc.collect()  # garbage that went within the block would make room for it
     _return_freed_memory()
     before = _read_field(_STATUS, "VmRSS") if _forget_peak() else None
     yield peak
