@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -83,6 +85,29 @@ def database(store_place):
     opened = Database.open(store_place)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def hook():
+    """A webhook; `answers` are the statuses of its next answers, then 200."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.server.received.append(json.loads(body))
+            self.send_response(self.server.answers.pop(0) if self.server.answers else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.received, server.answers = [], []
+        server.url = f"http://127.0.0.1:{server.server_port}/abc"
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server
+        server.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -16,21 +15,24 @@ from maskwright.core.errors import ConfigError
 from maskwright.monitoring.drift import Effect
 from maskwright.monitoring.monitor import Change, Status
 from maskwright.serving.watch import alarmist as telling
+from maskwright.serving.watch.accuracy import read_losses
 from maskwright.serving.watch.alarmfile import AlarmFile, Channel, read_alarm_file
 from maskwright.serving.watch.alarmist import Alarmist
 from maskwright.serving.watch.channels import describe_alarm, make_mail, send
 from maskwright.serving.watch.judge import Judged
 from maskwright.serving.watch.recorder import Failure, add_to_windows, sum_by_minute
+from maskwright.serving.watch.retention import forget_old
 from maskwright.store.alarms import (
+    DEAD,
     acknowledge,
     add_deliveries,
     end_alarm,
     list_alarms,
-    list_dead,
     list_due,
+    list_failed,
     raise_alarm,
 )
-from maskwright.store.records import add_records
+from maskwright.store.records import add_records, list_records
 
 from .records import BUNDLE, make_record
 
@@ -45,29 +47,6 @@ channels:
   - {webhook: "http://127.0.0.1:9/abc", name: chat}
   - command: [/bin/light, "on"]
 """
-
-
-@pytest.fixture
-def hook():
-    """A webhook; `answers` are the statuses of its next answers, then 200."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.server.received.append(json.loads(body))
-            self.send_response(self.server.answers.pop(0) if self.server.answers else 200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.received, server.answers = [], []
-        server.url = f"http://127.0.0.1:{server.server_port}/abc"
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield server
-        server.shutdown()
 
 
 def _status(state, scope):
@@ -204,7 +183,7 @@ def test_a_delivery_is_tried_again_and_then_given_up_with_its_reason(
         alarmist.deliver()
     assert len(hook.received) == 3  # the third is answered by 200
     with database.write() as connection:
-        assert list_dead(connection, most=9) == []
+        assert list_failed(connection, since=0, most=9) == []
         others = list_due(connection, time.time(), ["of another server"])
         assert [one.attempts for one in others] == [0]
         add_deliveries(connection, number, ["chat"], 100.0)
@@ -213,7 +192,9 @@ def test_a_delivery_is_tried_again_and_then_given_up_with_its_reason(
         alarmist.deliver()
     with database.read() as connection:
         assert list_due(connection, time.time(), ["chat"]) == []
-        assert [d.error for d in list_dead(connection, most=1)] == ["answered 500"]
+        (dead,) = list_failed(connection, since=time.time() - 9, most=9)
+        assert (dead.state, dead.attempts, dead.error) == (DEAD, 3, "answered 500")
+        assert list_failed(connection, since=time.time() + 999, most=9) == []
 
 
 def test_of_two_servers_one_sends(database, hook):
@@ -279,6 +260,24 @@ def test_a_loss_that_has_risen_by_truth_is_an_alarm_and_the_usual_loss_is_none(d
         r"mean IoU by truth 0\.4\d\d, of the first 100 images with truth 0\.8\d\d",
         alarm.document["text"],
     )
+
+
+def test_losses_outlive_the_rows_of_their_images(database):
+    alarmist = Alarmist(database, AlarmFile())
+    good, bad = [[900, 100], [100, 900]], [[500, 500], [500, 500]]
+    with database.write() as connection:
+        add_records(connection, [make_record(n, at=n, score=good) for n in range(150)])
+        add_records(connection, [make_record(n, at=1e6 + n, score=bad) for n in range(20)])
+        before = read_losses(connection, BUNDLE)
+        for now in (100.0, 200.0, 300.0):
+            forget_old(connection, now, 10.0)
+        assert len(list_records(connection)) == 20
+        assert read_losses(connection, BUNDLE) == before
+        add_records(connection, [make_record(n, at=1e6 + n, score=bad) for n in range(180)])
+    assert before[149:151] == pytest.approx([1 - 9 / 11, 2 / 3], abs=1e-6)
+    alarmist.check_truth()
+    (alarm,) = _alarms(database)
+    assert "of the first 100 images with truth 0.818" in alarm.document["text"]
 
 
 def _document(**values):

@@ -24,7 +24,14 @@ from maskwright.serving.watch.keeper import KeepOptions
 from maskwright.serving.watch.recorder import Failure, add_to_windows, sum_by_minute
 from maskwright.serving.watch.view import Columns, View, read_columns
 from maskwright.serving.watch.watching import Watch, WatchOptions
-from maskwright.store.alarms import list_alarms, raise_alarm
+from maskwright.store.alarms import (
+    DEAD,
+    add_deliveries,
+    change_delivery,
+    list_alarms,
+    list_due,
+    raise_alarm,
+)
 from maskwright.store.database import Database, write_meta
 from maskwright.store.records import add_records
 
@@ -59,7 +66,11 @@ def filled(tmp_path_factory):
         add_records(connection, rows)
         add_to_windows(connection, sum_by_minute([*rows, *failures]))
         document = {"title": "A <script>", "text": "what it is"}
-        raise_alarm(connection, "test", "warning", document, now - 60)
+        number = raise_alarm(connection, "test", "warning", document, now - 60)
+        add_deliveries(connection, number, ["chat", "mail"], now)
+        first, second = list_due(connection, now, ["chat", "mail"])
+        change_delivery(connection, first.n, state=DEAD, attempts=6, error="<answered> 500")
+        change_delivery(connection, second.n, attempts=1, error="refused")
         write_meta(connection, name_estimator(BUNDLE), json.dumps(ESTIMATOR))
     database.close()
     return folder / "a.sqlite", now
@@ -121,6 +132,13 @@ def test_the_page_says_that_images_have_changed_and_what(app):
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "form-action 'self'" in policy
+
+
+def test_a_message_that_did_not_arrive_is_shown_with_its_alarm_and_the_reason(app):
+    page = _text(ask(app, "GET", "/watch?span=1h").body.decode())
+    day = r"[A-Z][a-z]{2} \d\d, \d\d:\d\d"
+    assert re.search(rf"A <script> chat given up after 6 attempts, {day} <answered> 500", page)
+    assert re.search(rf"A <script> mail after 1 attempt, again at {day} refused", page)
 
 
 def test_the_state_is_that_of_the_worst_source_that_is_shown(app, watch, monkeypatch):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from maskwright.core.errors import OutputError
 from maskwright.core.observation import format_observations
 from maskwright.serving.watch import judge as judging
 from maskwright.serving.watch.judge import Judge, name_baseline, name_drift, to_observation
@@ -130,6 +131,30 @@ def test_a_family_that_later_images_lack_is_left_out_from_then_on(
         assert judged.problem == ""
     assert set(judged.monitor.names) == {"image", "classes", "confidence", "shapes"}
     assert judged.statuses[""].num_groups > 0
+    database.close()
+
+
+def test_a_report_that_could_not_be_written_is_made_again(tmp_path):
+    database = Database.open(tmp_path / "a.sqlite")
+    known, rows = (list(make_stream(1e9, np.random.default_rng(k)))[:300] for k in (1, 2))
+    _write_baseline(database, known)
+    reported = []
+
+    def report(judged, before):
+        reported.append((dict(before), dict(judged.statuses)))
+        if len(reported) == 1:
+            raise OutputError("the disk is full")
+
+    with database.write() as connection:
+        add_records(connection, rows)
+    judge = Judge(database, report)
+    with pytest.raises(OutputError):
+        judge.look()
+    for _ in range(2):
+        judge.look()
+    (first, found), *others = reported
+    assert found[""].state == "ok"
+    assert (first, others) == ({}, [({}, found), (found, found)])
     database.close()
 
 

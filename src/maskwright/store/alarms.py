@@ -43,7 +43,10 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """An alarm to be sent by a channel: `attempts` have failed, the next is `due`."""
+    """An alarm to be sent by a channel: `attempts` have failed, the next is `due`.
+
+    Of one that was given up, `due` is about the time of the last attempt.
+    """
 
     n: int
     alarm: int
@@ -145,10 +148,12 @@ def list_due(connection: Connection, now: float, channels: Collection[str]) -> l
     return [Delivery(**row._mapping) for row in connection.execute(query.order_by(table.c.n))]
 
 
-def list_dead(connection: Connection, *, most: int) -> list[Delivery]:
-    """The deliveries that were given up, the newest first."""
+def list_failed(connection: Connection, *, since: float, most: int) -> list[Delivery]:
+    """The deliveries that are tried again, or were given up since a time; the newest first."""
     table = tables.delivery
-    query = select(table).where(table.c.state == DEAD).order_by(table.c.n.desc()).limit(most)
+    is_dead = (table.c.state == DEAD) & (table.c.due >= since)
+    is_tried = (table.c.state == WAITING) & (table.c.attempts > 0)
+    query = select(table).where(is_dead | is_tried).order_by(table.c.n.desc()).limit(most)
     return [Delivery(**row._mapping) for row in connection.execute(query)]
 
 

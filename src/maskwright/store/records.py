@@ -188,12 +188,14 @@ def find_records(connection: Connection, key: str) -> list[Record]:
     return [_to_record(row) for row in connection.execute(query)]
 
 
-def list_truth_counts(connection: Connection, bundle: str) -> list[TruthCounts]:
-    """The counts of the images of a Bundle whose truth has come, in the order of the images."""
-    table = tables.record
-    query = select(table.c.score).where(table.c.bundle == bundle, table.c.score.is_not(None))
-    rows = connection.execute(query.order_by(table.c.n))
-    return [json.loads(row.score) for row in rows]
+def list_truth_counts(
+    connection: Connection, chosen: RecordFilter
+) -> list[tuple[str, int, TruthCounts]]:
+    """Bundle, number and counts of images whose truth has come, in the order of the images."""
+    c = tables.record.c
+    query = _choose(select(c.bundle, c.n, c.score), replace(chosen, scored=True))
+    rows = connection.execute(query.order_by(c.n))
+    return [(row.bundle, row.n, json.loads(row.score)) for row in rows]
 
 
 def mark_reference(connection: Connection, bundle: str, num: int) -> None:

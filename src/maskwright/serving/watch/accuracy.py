@@ -1,5 +1,9 @@
-"""Accuracy of a view: the scores of its images whose truth has come, with intervals."""
+"""Accuracy of a view: the scores of its images whose truth has come, with intervals.
 
+The loss of an image outlives its row: the test of losses needs the first ones for ever.
+"""
+
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +13,8 @@ from numpy.typing import NDArray
 from ...core.confusion import Confusion
 from ...core.scores import Margins, iou, mean_iou
 from ...monitoring.risk import Risk, judge_risk, measure_loss
-from ...store.records import Record, TruthCounts
+from ...store.database import Connection, read_meta, write_meta
+from ...store.records import Record, RecordFilter, list_truth_counts
 from .view import View
 
 NUM_REFERENCE = 100
@@ -69,15 +74,46 @@ def measure_accuracy(
     )
 
 
-def judge_losses(scores: Sequence[TruthCounts]) -> Risk | None:
+def judge_losses(losses: Sequence[float]) -> Risk | None:
     """Whether the loss has risen since the first images with truth; None without later ones.
 
-    `scores` are all of a Bundle, in the order of the images.
+    `losses` are all of a Bundle, in the order of the images.
     """
-    if len(scores) <= NUM_REFERENCE:
+    if len(losses) <= NUM_REFERENCE:
         return None
-    losses = [measure_loss(Confusion(np.array(score, np.int64))) for score in scores]
     return judge_risk(losses[:NUM_REFERENCE], losses[NUM_REFERENCE:])
+
+
+def read_losses(connection: Connection, bundle: str) -> list[float]:
+    """The loss of each image of a Bundle whose truth has come, in the order of the images."""
+    found = _read_losses(connection, RecordFilter(bundle=bundle)).get(bundle, {})
+    return [loss for _, loss in sorted((_read_kept(connection, bundle) | found).items())]
+
+
+def keep_losses(connection: Connection, going: RecordFilter) -> None:
+    """Keep the losses of rows that are removed next."""
+    for bundle, losses in _read_losses(connection, going).items():
+        whole = _read_kept(connection, bundle) | losses
+        write_meta(connection, _name(bundle), json.dumps(list(whole.items())))
+
+
+def _read_losses(connection: Connection, chosen: RecordFilter) -> dict[str, dict[int, float]]:
+    """By Bundle and number of the row."""
+    found: dict[str, dict[int, float]] = {}
+    for bundle, n, score in list_truth_counts(connection, chosen):
+        loss = measure_loss(Confusion(np.array(score, np.int64)))
+        found.setdefault(bundle, {})[n] = round(loss, 6)
+    return found
+
+
+def _read_kept(connection: Connection, bundle: str) -> dict[int, float]:
+    """Those of rows that are gone."""
+    return dict(json.loads(read_meta(connection, _name(bundle)) or "[]"))
+
+
+def _name(bundle: str) -> str:
+    """The name under which the store keeps losses."""
+    return f"losses {bundle}"
 
 
 def _find_column_intervals(

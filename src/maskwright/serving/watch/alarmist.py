@@ -22,7 +22,6 @@ from ...store.alarms import (
     SENT,
     WAITING,
     WARNING,
-    Alarm,
     Delivery,
     add_deliveries,
     change_delivery,
@@ -38,14 +37,14 @@ from ...store.records import (
     RecordFilter,
     list_bundles,
     list_last_times,
-    list_truth_counts,
     list_uncertain,
 )
 from ...store.windows import MINUTE_S, list_windows
-from .accuracy import NUM_REFERENCE, judge_losses
+from .accuracy import NUM_REFERENCE, judge_losses, read_losses
 from .alarmfile import AlarmFile
 from .channels import describe_alarm, send
 from .judge import Judged, Statuses, name_drift
+from .silence import TOPIC, Source, describe_silence, find_silent
 
 _PAUSES_S = (30.0, 120.0, 600.0, 3600.0, 6 * 3600.0)
 _CLAIM_S = 120.0
@@ -53,6 +52,8 @@ _LOOK_BACK_S = 600.0
 _LEAST_REQUESTS = 20
 _NUM_EXAMPLES, _EXAMPLES_S = 3, 3600.0
 _LEVELS = (WARNING, ALARM)
+_OF_REQUESTS = ("failed", "seconds")
+"""How the topics of requests begin."""
 
 
 class Alarmist:
@@ -65,16 +66,22 @@ class Alarmist:
 
     def report(self, judged: Judged, before: Statuses) -> None:
         """Raise and end the alarms of one Bundle, by the states of its scopes."""
-        for scope, status in judged.statuses.items():
-            topic = name_drift(judged.bundle, scope)
-            known = before.get(scope)
-            if known is not None and known.state == status.state:
-                continue
-            if status.state in _LEVELS:
-                document = _describe_drift(judged, status)
-                self._raise(topic, status.state, document, judged.bundle, scope, may_join=True)
-            else:
-                self._end(topic)
+        changed = [
+            (scope, status)
+            for scope, status in judged.statuses.items()
+            if scope not in before or before[scope].state != status.state
+        ]
+        if not changed:
+            return
+        with self._database.write() as connection:  # one message has what changed together
+            for scope, status in changed:
+                topic = name_drift(judged.bundle, scope)
+                if status.state not in _LEVELS:
+                    end_alarm(connection, topic, time.time())
+                    continue
+                finding = _Finding(topic, _describe_drift(judged, status), judged.bundle, scope)
+                told = _find_told(connection, judged.bundle, scope, status.state)
+                self._raise(connection, finding, status.state, joins=told)
 
     def check_service(self) -> None:
         """Raise and end the alarms of failing and slow requests, and of silent sources."""
@@ -82,37 +89,39 @@ class Alarmist:
         with self._database.read() as connection:
             since = (now - _LOOK_BACK_S) // MINUTE_S * MINUTE_S
             recent = _read_recent(connection, since)
-            last = list_last_times(connection) if self._file.silence_s else []
+            quiet_s = {one: now - at for one, at in list_last_times(connection)}
         findings: list[_Finding] = []
         for (model, bundle), window in recent.items():
             findings += self._judge_window(model, bundle, window)
-        for (model, bundle, source), at in last:
-            quiet_s = now - at
-            limit_s = self._file.silence_s or 0.0
-            text = f"no image for {quiet_s / 60:.0f} minutes" if quiet_s > limit_s else ""
-            topic, title = f"silence {bundle} {source}", f"{source or model} is silent"
-            findings.append(_Finding(topic, title, text, bundle, source))
-        self._settle(findings)
+        answering = {bundle for _, bundle, _ in quiet_s} | {bundle for _, bundle in recent}
+        with self._database.write() as connection:
+            self._settle(connection, findings)
+            self._settle_silence(connection, quiet_s)
+            for one in list_open(connection):
+                kind, _, bundle = one.topic.partition(" ")
+                if kind in _OF_REQUESTS and bundle not in answering:
+                    end_alarm(connection, one.topic, now)  # its Bundle was replaced
 
     def check_truth(self) -> None:
         """Raise the alarm of a loss that has risen: the one that may wake somebody."""
         with self._database.read() as connection:
             scored = {
-                (model, bundle): list_truth_counts(connection, bundle)
+                (model, bundle): read_losses(connection, bundle)
                 for model, bundle in list_bundles(connection)
             }
         findings: list[_Finding] = []
-        for (model, bundle), scores in scored.items():
-            risk = judge_losses(scores)
-            text = ""
+        for (model, bundle), losses in scored.items():
+            risk = judge_losses(losses)
+            document = {}
             if risk is not None and risk.alarm_at is not None:
                 text = (
                     f"mean IoU by truth {1 - risk.current:.3f}, of the first "
                     f"{NUM_REFERENCE} images with truth {1 - risk.reference:.3f}"
                 )
-            title = f"{model} is less accurate"
-            findings.append(_Finding(f"loss {bundle}", title, text, bundle))
-        self._settle(findings)
+                document = {"title": f"{model} is less accurate", "text": text}
+            findings.append(_Finding(f"loss {bundle}", document, bundle))
+        with self._database.write() as connection:
+            self._settle(connection, findings)
 
     def deliver(self) -> None:
         """Send what is due."""
@@ -136,54 +145,66 @@ class Alarmist:
         if self._file.failed_share is not None:
             share = window.failed / num
             text = f"{format_unit(share, 'share')} of {num:,} requests in ten minutes failed"
-            text = text if share > self._file.failed_share else ""
-            yield _Finding(f"failed {bundle}", f"Requests fail: {model}", text, bundle)
+            document = {"title": f"Requests fail: {model}", "text": text}
+            is_above = share > self._file.failed_share
+            yield _Finding(f"failed {bundle}", document if is_above else {}, bundle)
         if self._file.seconds is not None and window.num:
             p95 = window.find_quantile(0.95)
             text = f"95 % within {format_unit(p95, 'seconds')}, in ten minutes"
-            text = text if p95 > self._file.seconds else ""
-            yield _Finding(f"seconds {bundle}", f"Requests are slow: {model}", text, bundle)
+            document = {"title": f"Requests are slow: {model}", "text": text}
+            is_above = p95 > self._file.seconds
+            yield _Finding(f"seconds {bundle}", document if is_above else {}, bundle)
 
-    def _settle(self, findings: Iterable["_Finding"]) -> None:
+    def _settle(self, connection: Connection, findings: Iterable["_Finding"]) -> None:
         """Raise the alarms that are not open yet, and end those whose cause is over."""
-        with self._database.read() as connection:
-            already = {one.topic for one in list_open(connection)}
+        already = {one.topic for one in list_open(connection)}
         for one in findings:
-            if one.text and one.topic not in already:
-                document = {"title": one.title, "text": one.text}
-                self._raise(one.topic, ALARM, document, one.bundle, one.scope)
-            elif not one.text and one.topic in already:
-                self._end(one.topic)
+            if one.document and one.topic not in already:
+                self._raise(connection, one, ALARM)
+            elif not one.document and one.topic in already:
+                end_alarm(connection, one.topic, time.time())
+
+    def _settle_silence(self, connection: Connection, quiet_s: Mapping[Source, float]) -> None:
+        """Raise one alarm of the sources that became silent, and end those that are over."""
+        already = {one.topic for one in list_open(connection)}
+        limit_s = self._file.silence_s
+        silent = [] if limit_s is None else find_silent(quiet_s, limit_s, already)
+        new = [one for one in silent if one.topic not in already]
+        first: int | None = None
+        for index, one in enumerate(new):
+            _, bundle, source = one.source
+            told = new[index:] if first is None else [one]
+            document = describe_silence(told, len(quiet_s))
+            scope = source if len(told) == 1 else ""
+            finding = _Finding(one.topic, document, bundle, scope)
+            number = self._raise(connection, finding, ALARM, joins=first)
+            first = number if first is None else first
+        for topic in already - {one.topic for one in silent}:
+            if topic.startswith(TOPIC):
+                end_alarm(connection, topic, time.time())
 
     def _raise(
         self,
-        topic: str,
+        connection: Connection,
+        finding: "_Finding",
         level: str,
-        document: Mapping[str, object],
-        bundle: str,
-        scope: str,
         *,
-        may_join: bool = False,
-    ) -> None:
-        """Raise an alarm; one that may join an alarm of the same cause is not sent then."""
+        joins: int | None = None,
+    ) -> int | None:
+        """Raise an alarm, and send it where it joins no other one; the number of a new one."""
         now = time.time()
-        query = urlencode({"span": "24h", "bundle": bundle, "source": scope})
-        with self._database.write() as connection:
-            told = _find_told(connection, bundle, scope, level) if may_join else None
-            whole = {
-                **document,
-                **({} if told is None else {JOINS: told.n}),
-                "view": f"/watch?{query}",
-                "examples": _list_examples(connection, bundle, scope, now),
-            }
-            number = raise_alarm(connection, topic, level, whole, now)
-            is_sent = level == ALARM or self._file.drift == WARNING
-            if number is not None and is_sent and told is None:
-                add_deliveries(connection, number, self._channels, now)
-
-    def _end(self, topic: str) -> None:
-        with self._database.write() as connection:
-            end_alarm(connection, topic, time.time())
+        query = urlencode({"span": "24h", "bundle": finding.bundle, "source": finding.scope})
+        document = {
+            **finding.document,
+            **({} if joins is None else {JOINS: joins}),
+            "view": f"/watch?{query}",
+            "examples": _list_examples(connection, finding.bundle, finding.scope, now),
+        }
+        number = raise_alarm(connection, finding.topic, level, document, now)
+        is_sent = level == ALARM or self._file.drift == WARNING
+        if number is not None and is_sent and joins is None:
+            add_deliveries(connection, number, self._channels, now)
+        return number
 
     def _send(self, one: Delivery) -> tuple[str, bool]:
         with self._database.read() as connection:
@@ -196,17 +217,16 @@ class Alarmist:
 
 
 class _Finding(NamedTuple):
-    """What a check says of one topic; `text` is "" where all is well."""
+    """What a check says of one topic; `document` is empty where all is well."""
 
     topic: str
-    title: str
-    text: str
+    document: Mapping[str, object]
     bundle: str
     scope: str = ""
 
 
-def _find_told(connection: Connection, bundle: str, scope: str, level: str) -> Alarm | None:
-    """The open alarm of a scope inside or around this one, which has told of the same cause.
+def _find_told(connection: Connection, bundle: str, scope: str, level: str) -> int | None:
+    """The number of the open alarm of a scope inside or around this one: of the same cause.
 
     A change of one camera shows in its site and in all images too. What begins in a camera
     after somebody has acknowledged the alarm around it is told anew.
@@ -220,7 +240,7 @@ def _find_told(connection: Connection, bundle: str, scope: str, level: str) -> A
         is_around = other in around and one.acknowledged is None
         is_as_grave = one.level == ALARM or level == WARNING
         if other != scope and is_as_grave and (is_inside or is_around):
-            return one
+            return one.n
     return None
 
 

@@ -13,10 +13,13 @@ from email.utils import format_datetime, make_msgid
 from ...core.errors import first_line
 from ...core.versioned import Document
 from ...measurement.events.webhook import post_json
+from ...pages.text import list_names
 from ...store.alarms import Alarm
 from .alarmfile import Channel
 
 _TIMEOUT_S, _COMMAND_S = 10.0, 30.0
+_MOST_NAMED = 20
+"""Parts of the images that `text` names; `also` has all."""
 
 
 def describe_alarm(alarm: Alarm, link: str, joined: Sequence[Alarm] = ()) -> Document:
@@ -28,7 +31,7 @@ def describe_alarm(alarm: Alarm, link: str, joined: Sequence[Alarm] = ()) -> Doc
     text = f"{alarm.level}: {document.get('title', alarm.topic)}. {document.get('text', '')}"
     also = [str(one.document.get("source") or "all images") for one in joined]
     if also:
-        text = f"{text.strip()}. The same in {', '.join(also)}"
+        text = f"{text.strip()}. The same in {list_names(also, most=_MOST_NAMED)}"
     return {
         "alarm": alarm.n,
         "level": alarm.level,

@@ -21,7 +21,7 @@ from ...pages.timechart import (
     Unit,
     format_unit,
 )
-from ...store.alarms import JOINS, Alarm
+from ...store.alarms import DEAD, JOINS, Alarm
 from .charts import (
     CONTROL,
     describe_accuracy,
@@ -285,7 +285,7 @@ def _describe_change(status: Status) -> str:
 
 def _list_alarms(figures: Figures, *, may_operate: bool) -> str:
     if not figures.alarms:
-        return "<p>None in this time.</p>"
+        return f"<p>None in this time.</p>{_list_failed(figures)}"
     told = {alarm.n for alarm in figures.alarms if alarm.ended is None}
     shown = [a for a in figures.alarms if a.document.get(JOINS) not in told]
     rows = [
@@ -301,10 +301,24 @@ def _list_alarms(figures: Figures, *, may_operate: bool) -> str:
     ]
     heads = ("alarm", "state", "since", "until", "seen", "what")
     table = render_table("Alarms", heads, rows, words=(0, 1, 2, 3, 4), wrapped=(5,))
-    dead = [f"{one.channel}: {one.error}" for one in figures.dead]
-    return table + (
-        f'<h3>Not delivered</h3><ul class="facts">{_list_facts(dead)}</ul>' if dead else ""
-    )
+    return table + _list_failed(figures)
+
+
+def _list_failed(figures: Figures) -> str:
+    """The messages that did not arrive, each with the reason and what becomes of it."""
+    if not figures.failed:
+        return ""
+    rows = []
+    for one, alarm in figures.failed:
+        title = "" if alarm is None else str(alarm.document.get("title", alarm.topic))
+        tries = format_count(one.attempts, "attempt")
+        again = f"after {tries}, again at {_describe_time(one.due)}"
+        if one.state == DEAD:
+            again = f"given up after {tries}, {_describe_time(one.due)}"
+        rows.append((escape(title), escape(one.channel), again, escape(one.error)))
+    heads = ("alarm", "channel", "not delivered", "reason")
+    table = render_table("Not delivered", heads, rows, words=(0, 1, 2), wrapped=(3,))
+    return f"<h3>Not delivered</h3>{table}"
 
 
 def _list_same(figures: Figures, alarm: Alarm) -> str:

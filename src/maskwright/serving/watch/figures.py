@@ -12,7 +12,7 @@ from ...core.observation import Levels
 from ...monitoring.estimate import Estimator
 from ...monitoring.monitor import Status
 from ...monitoring.window import Window, add_windows
-from ...store.alarms import Alarm, Delivery, list_alarms, list_dead
+from ...store.alarms import Alarm, Delivery, find_alarm, list_alarms, list_failed
 from ...store.database import Database, read_meta
 from ...store.records import (
     Record,
@@ -29,6 +29,9 @@ from .judge import Judge, Judged, name_estimator
 from .view import LENGTHS, Columns, View, read_columns
 
 MOST_ALARMS, MOST_IMAGES = 30, 8
+_MOST_FAILED, _FAILED_S = 10, 7 * 86_400.0
+"""Deliveries that failed, and for how long one that was given up is shown at least."""
+
 _MOST_FIRST = 100
 """First images whose histograms are shown beside those of now."""
 
@@ -44,9 +47,10 @@ class Figures:
     """What one view shows.
 
     `bands` has, by family and name, the values between which 95 % of the means of as many
-    images lie in the reference, and `groups` these means in their order. `worst` are the kept
-    images of the least confidence. `controls` are the control charts of the figures of rules,
-    by `points`, and `levels` the mean histograms of the first images.
+    images lie in the reference, and `groups` these means in their order. `failed` are
+    deliveries that failed, with their alarms. `worst` are the kept images of the least
+    confidence. `controls` are the control charts of the figures of rules, by `points`, and
+    `levels` the mean histograms of the first images.
     """
 
     now: float
@@ -57,7 +61,7 @@ class Figures:
     bands: Mapping[tuple[str, str], Band]
     groups: Mapping[tuple[str, str], NDArray[np.float64]]
     alarms: Sequence[Alarm]
-    dead: Sequence[Delivery]
+    failed: Sequence[tuple[Delivery, Alarm | None]]
     worst: Sequence[Record]
     accuracy: Accuracy | None
     estimates: Estimates | None
@@ -98,7 +102,10 @@ def gather_figures(database: Database, judge: Judge, query: Mapping[str, str]) -
         columns = read_columns(connection, view)
         scored = list_records(connection, replace(kept, kept=False, scored=True))
         sources = list_sources(connection, view.bundle)
-        dead = list_dead(connection, most=5)
+        failed = list_failed(
+            connection, since=min(view.start, now - _FAILED_S), most=_MOST_FAILED
+        )
+        failed_of = {one.alarm: find_alarm(connection, one.alarm) for one in failed}
         scope = RecordFilter(bundle=view.bundle, scope=view.scope)
         first = list_records(connection, scope, oldest=_MOST_FIRST)
         by_lot = query.get("points") == BY_LOT
@@ -115,7 +122,7 @@ def gather_figures(database: Database, judge: Judge, query: Mapping[str, str]) -
         bands=_find_bands(groups),
         groups=groups,
         alarms=alarms,
-        dead=dead,
+        failed=[(one, failed_of[one.alarm]) for one in failed],
         worst=worst,
         accuracy=measure_accuracy(scored, view, len(columns.windows)),
         estimates=_estimate(estimator, judged, columns),

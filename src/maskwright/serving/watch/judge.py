@@ -67,7 +67,8 @@ class Judged:
     """One Bundle: its reference of `num_reference` images, and what is known of each scope.
 
     `has_baseline` says whether the reference is the baseline of the Bundle, and `num_tried` how
-    many first images make too few groups. `left_out` are families that some images lack.
+    many first images make too few groups. `left_out` are families that some images lack, and
+    `reported` the statuses of which alarms have told.
     `baseline` says why the baseline is not the reference yet, and `problem` why images are not
     judged, where they are not.
     """
@@ -86,6 +87,7 @@ class Judged:
     left_out: frozenset[str] = frozenset()
     trace: list[Traced] = field(default_factory=list)
     statuses: Statuses = field(default_factory=dict)
+    reported: Statuses = field(default_factory=dict)
     baseline: str = ""
     problem: str = ""
 
@@ -129,10 +131,10 @@ class Judge:
             bundles = list_bundles(connection)
         known = {b: self._judged.get(b) or Judged(model, b) for model, b in bundles}
         for judged in known.values():
-            before = judged.statuses
             self._look_at(judged)
             if self._report is not None:
-                self._report(judged, before)
+                self._report(judged, judged.reported)  # again, where the store fails now
+                judged.reported = judged.statuses
         self._judged = known
 
     def save(self) -> None:
