@@ -88,3 +88,13 @@ def test_the_95th_percentile_of_service_times():
     for value in range(1, 21):
         times.add(bucket, 1, value)
     assert times.find_p95(bucket, 1) == 19
+
+
+def test_times_of_sizes_without_end_are_forgotten_the_oldest_first():
+    times = ServiceTimes()
+    for side in range(300):
+        times.add((1, (3, side, 8)), 1, 0.5)
+        times.add((1, (3, 0, 8)), 1, 0.5)  # is used all the time
+    assert len(times) == 256
+    found = [times.find_p95((1, (3, side, 8)), 1) for side in (0, 1, 44, 45, 299)]
+    assert found == [0.5, 0.0, 0.0, 0.5, 0.5]

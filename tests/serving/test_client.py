@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -7,7 +9,7 @@ from maskwright.cli.main import app
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.data.pixels.images import read_data
 from maskwright.inference.predictor import open_model
-from maskwright.serving.client import Client, encode_exactly, open_remote
+from maskwright.serving.client import Client, encode_exactly, open_remote, split_address
 
 
 def test_a_client_returns_the_prediction_of_the_model(server, small, photographs):
@@ -21,6 +23,16 @@ def test_a_client_returns_the_prediction_of_the_model(server, small, photographs
     assert Client(server.address).list_models() == ["painted", "small"]
     engine = Client(server.address).open_model("small").engine
     assert (engine.name, engine.precision) == ("onnxruntime", "fp32")
+
+
+def test_a_prediction_names_the_bundle_that_made_it_and_a_proxy_may_have_a_path(
+    server, small, photographs
+):
+    opened = replace(open_remote(f"{server.address}/small"), model_id="before a swap")
+    assert opened.predict(photographs[0]).model_id == small.model_id
+    assert split_address("http://a:8000/small/") == ("http://a:8000", "small")
+    assert split_address("http://a:8000") == ("http://a:8000", None)
+    assert split_address("https://a/vision/small") == ("https://a/vision", "small")
 
 
 def test_predict_by_a_server_writes_what_predict_by_the_bundle_writes(

@@ -14,7 +14,8 @@ import yaml
 import maskwright
 from maskwright.cli.main import app
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
 SERVE = typer.main.get_command(app).commands["serve"]
 
 
@@ -46,7 +47,9 @@ def _require_whole(deployment, service):
     assert params["port"] == container["ports"][0]["containerPort"]
     assert params["port"] == service["spec"]["ports"][0]["targetPort"]
     assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
-    assert container["livenessProbe"]["httpGet"]["path"] == "/health/live"
+    probes = [container[name] for name in ("startupProbe", "livenessProbe")]
+    assert [p["httpGet"]["path"] for p in probes] == ["/health/live"] * 2
+    _require_restricted(container["securityContext"])
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert str(params["token_file"]).startswith(mounts["secrets"])
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
@@ -57,6 +60,16 @@ def _require_whole(deployment, service):
     assert deployment["spec"]["selector"]["matchLabels"] == labels
     assert service["spec"]["selector"] == labels
     return container, params
+
+
+def _require_restricted(context):
+    """The profile `restricted` of Kubernetes' pod security standards, with a numeric user."""
+    assert context["runAsNonRoot"]
+    assert context["allowPrivilegeEscalation"] is False
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    users = re.findall(r"^USER (\S+)$", (ROOT / "Containerfile").read_text(), re.MULTILINE)
+    assert [int(user) > 0 for user in users] == [True]
 
 
 def test_kubernetes_asks_for_health_where_the_server_answers_and_lets_it_finish():

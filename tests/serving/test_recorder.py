@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,6 +62,20 @@ def test_rows_and_their_windows_are_written(database, start):
     assert (windows[first].num, windows[first].failed) == (2, 1)
     assert windows[first].average("classes") == {"road": 0.75, "car": 0.25}
     assert (recorder.num_written, recorder.num_dropped) == (4, 0)
+
+
+def test_the_recorder_rests_only_where_no_row_is_waiting(database, start, monkeypatch):
+    rested = []
+    monkeypatch.setattr(recording, "_MOST_ROWS", 10)
+    recorder = Recorder(database, lambda line: None)
+    monkeypatch.setattr(recording, "time", SimpleNamespace(sleep=rested.append))
+    for n in range(25):
+        recorder.add(make_record(n))
+    recorder.add_end()
+    recorder.start()
+    recorder.stop()
+    assert recorder.num_written == 25
+    assert rested == []
 
 
 def test_two_servers_write_to_one_store_and_no_count_is_lost(database, start, store_place):

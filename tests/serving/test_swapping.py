@@ -4,10 +4,16 @@ import threading
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from maskwright.cli.main import app
+from maskwright.core.errors import ConfigError
 from maskwright.core.labels import IGNORE
+from maskwright.core.trust import hash_file
+from maskwright.serving.errors import ServingError
 from maskwright.serving.messages import Outcome
 from maskwright.serving.shadow import Shadow, count_alone
+from maskwright.serving.swapping import require_allowed
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +135,22 @@ def test_a_shadow_compares_its_maps_and_answers_nobody(
 def test_what_may_not_be_loaded_is_refused(unchanged, parameters, status, message):
     answer = _load(unchanged, **parameters)
     assert (answer.status, message in answer.json["error"]) == (status, True), answer.body
+
+
+def test_only_bundles_on_the_list_of_the_operator_are_loaded(small, tmp_path):
+    digest = hash_file(small.root / "bundle.json")
+    require_allowed(small.root, [])
+    require_allowed(small.root, ["0" * 64, digest])
+    with pytest.raises(ServingError, match=f"allows it with --allow-bundle {digest}") as caught:
+        require_allowed(small.root, ["0" * 64])
+    assert caught.value.status == 403
+    for words, message in (
+        (["--allow-bundle", digest], "of --swap-from may be loaded"),
+        (["--swap-from", str(tmp_path), "--allow-bundle", "abc"], "'abc': expected a SHA-256"),
+    ):
+        done = CliRunner().invoke(app, ["serve", str(small.root), *words])
+        assert isinstance(done.exception, ConfigError)
+        assert message in str(done.exception)
 
 
 def test_maps_are_compared_by_class_and_by_object():

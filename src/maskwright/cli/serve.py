@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from .console import Console
-from .opening import Threads
+from .opening import RunDevice, Threads
 from .options import (
     AsJson,
     Engine,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..serving.limits import Limits
     from ..serving.log import Log
     from ..serving.modelprocess.process import ModelChoice
+    from ..serving.run import Announce
     from ..serving.watch.keeper import KeepOptions
     from ..serving.watch.watching import WatchOptions
 
@@ -51,6 +52,13 @@ Admin = Annotated[bool, typer.Option("--admin", help="Let clients change models.
 SwapFrom = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Bundles that clients with --admin may load."),
+]
+AllowBundle = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SHA256",
+        help="Of --swap-from, load Bundles with this SHA-256 of bundle.json alone; repeatable.",
+    ),
 ]
 AllowHost = Annotated[
     list[str] | None,
@@ -120,6 +128,29 @@ class _How(TypedDict):
     trust: str | None
     threads: int | None
     precision: str | None
+    device: str
+
+
+class _Place(TypedDict):
+    """Where a server listens."""
+
+    host: str
+    port: int
+    tls: tuple[Path, Path] | None
+
+
+class _Swaps(TypedDict):
+    """Which Bundles clients may load."""
+
+    swap_from: Path | None
+    swap_manifests: frozenset[str]
+
+
+class _Output(TypedDict):
+    """Where the server says that it is ready, and what it has answered."""
+
+    announce: "Announce"
+    log: "Log"
 
 
 def serve(
@@ -131,11 +162,13 @@ def serve(
     new_token: NewToken = None,
     admin: Admin = False,
     swap_from: SwapFrom = None,
+    allow_bundle: AllowBundle = None,
     allow_host: AllowHost = None,
     rate: Rate = None,
     engine: Engine = None,
     precision: Precision = None,
     threads: Threads = None,
+    device: RunDevice = "auto",
     warm: Warm = None,
     trust: Trust = None,
     rules: RulesOf = None,
@@ -167,27 +200,25 @@ def serve(
 
     _add_token(token_file, new_token)
     access = _open_access(host, token_file, allow_host, rate=rate, admin=admin)
-    how: _How = {"engine": engine, "trust": trust, "threads": threads, "precision": precision}
+    how = _How(engine=engine, trust=trust, threads=threads, precision=precision, device=device)
     options = ServeOptions(
-        host=host,
-        port=port,
-        tls=_pair(certificate, key),
+        **_choose_place(host, port, certificate, key),
         drain_s=drain,
         grace_s=grace,
         limits=_limit(max_body, max_pixels, queue, timeout),
-        swap_from=swap_from,
+        **_choose_swaps(swap_from, allow_bundle),
         jobs=_choose_jobs(jobs, job_quota, job_keep, job_workers),
         watch=_choose_watch(store, retain, alarms, _choose_kept(keep, keep_in, keep_quota)),
     )
-    announce = partial(_announce, Console(as_json=as_json, quiet=quiet))
     choices = _add_rules(_list_choices(models, warm, how), rules or [], mm_per_px, sites)
-    serve(choices, options, access, announce=announce, log=_choose_log(quiet=quiet))
+    serve(choices, options, access, **_choose_output(as_json=as_json, quiet=quiet))
 
 
-def _choose_log(*, quiet: bool) -> "Log":
+def _choose_output(*, as_json: bool, quiet: bool) -> _Output:
     from ..serving.log import ignore, write_log
 
-    return ignore if quiet else write_log
+    announce = partial(_announce, Console(as_json=as_json, quiet=quiet))
+    return {"announce": announce, "log": ignore if quiet else write_log}
 
 
 def _announce(console: Console, names: "Sequence[str]", address: str) -> None:
@@ -204,6 +235,18 @@ def _limit(body_mib: int, image_mp: int, queue_mp: int, request_s: float) -> "Li
         queue_px=queue_mp * 1_000_000,
         request_s=request_s,
     )
+
+
+def _choose_swaps(folder: Path | None, digests: list[str] | None) -> _Swaps:
+    """Which Bundles may be loaded: all of the folder, or those with these manifests."""
+    from ..core.errors import ConfigError
+    from ..core.trust import require_digest
+
+    if digests and folder is None:
+        raise ConfigError("--allow-bundle says which Bundles of --swap-from may be loaded")
+    for digest in digests or []:
+        require_digest(digest, option="--allow-bundle")
+    return {"swap_from": folder, "swap_manifests": frozenset(digests or [])}
 
 
 def _choose_jobs(
@@ -308,15 +351,15 @@ def _add_rules(
     return choices
 
 
-def _pair(certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:
-    """Certificate and key; None without TLS."""
+def _choose_place(host: str, port: int, certificate: Path | None, key: Path | None) -> _Place:
+    """Where the server listens, with TLS where there are a certificate and its key."""
     from ..core.errors import ConfigError
 
     if certificate is None and key is None:
-        return None
+        return {"host": host, "port": port, "tls": None}
     if certificate is None or key is None:
         raise ConfigError("--certificate and --key belong together")
-    return certificate, key
+    return {"host": host, "port": port, "tls": (certificate, key)}
 
 
 def _open_access(

@@ -48,15 +48,15 @@ def is_trusted(kind: Kind, sha256: str, named: str | None = None) -> bool:
     return False
 
 
-def require_digest(text: str | None) -> None:
-    """Require that the value of `--trust` is a SHA-256.
+def require_digest(text: str | None, *, option: str = "--trust") -> None:
+    """Require that the value of an option is a SHA-256.
 
     Raises:
         ConfigError: It is not.
     """
     if text is not None and not re.fullmatch("[0-9a-f]{64}", text):
         raise ConfigError(
-            f"--trust {text!r}: expected a SHA-256, 64 digits of 0-9 and a-f, as `sha256sum "
+            f"{option} {text!r}: expected a SHA-256, 64 digits of 0-9 and a-f, as `sha256sum "
             f"FILE` prints it"
         )
 

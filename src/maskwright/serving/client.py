@@ -154,7 +154,7 @@ class Client:
         method: str | None = None,
         to: IO[bytes] | None = None,
     ) -> tuple[Mapping[str, str], bytes]:
-        """Headers and body of an answer; the body is written to `to` where that is given.
+        """Headers, by lower-case names, and body of an answer; written to `to` where given.
 
         Raises:
             ConfigError: There is no server, or it refuses the token or the option.
@@ -175,7 +175,8 @@ class Client:
                     file.seek(0)
             try:
                 with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-                    return dict(answer.headers.items()), _read_answer(answer, to)
+                    headers = {name.lower(): text for name, text in answer.headers.items()}
+                    return headers, _read_answer(answer, to)
             except HTTPError as error:
                 pause_s = float(error.headers.get("Retry-After") or 1)
                 if error.code not in _PASSES or time.monotonic() + pause_s > ends_s:
@@ -217,14 +218,23 @@ def _open_once(client: Client, model: str | None) -> "RemotePredictor":
 
 
 def open_remote(model: str, token: str | None = None) -> "RemotePredictor":
-    """The model at `http://HOST:PORT/NAME`; NAME may be left out where there is one.
+    """The model at an address, see `split_address`.
 
     Raises:
         ConfigError: As `Client.open_model`.
     """
+    url, name = split_address(model)
+    return Client(url, token).open_model(name)
+
+
+def split_address(model: str) -> tuple[str, str | None]:
+    """The server and the name of a model: `http://HOST:PORT/NAME`, or without the name.
+
+    Behind a proxy that gives the server a path, it is `https://HOST/PATH/NAME`.
+    """
     parts = urlsplit(model)
-    name = parts.path.strip("/")
-    return Client(f"{parts.scheme}://{parts.netloc}", token).open_model(name or None)
+    path, _, name = parts.path.rstrip("/").rpartition("/")
+    return f"{parts.scheme}://{parts.netloc}{path}", name or None
 
 
 class RemoteEngine(Engine):
@@ -274,7 +284,7 @@ class RemotePredictor(Predictor):
         return Prediction(
             labels_HW=labels_HW,
             confidence_HW=steps_HW.astype(np.float32) / 255,
-            model_id=self.model_id,
+            model_id=headers["maskwright-bundle"],  # may have changed since this was opened
             labels=self.card.labels,
             image_HWC=self.card.input.select_slice(shown_HWC),
             display=Display.from_input(self.card.input),

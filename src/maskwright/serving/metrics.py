@@ -1,10 +1,11 @@
 """What `/metrics` shows, in the text format of Prometheus."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from ..store.jobs import STATES
+from .gpus import GpuUse
 from .messages import Outcome
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -49,7 +50,7 @@ class Metrics:
             "reason",
         )
         self._gauges = {
-            name: Gauge(f"{_PREFIX}_{name}", text, registry=self.registry)
+            name: self._measure(name, text)
             for name, text in (
                 ("queue_pixels", "Pixels of images that wait or run."),
                 ("body_bytes", "Bytes of bodies that are being received or kept."),
@@ -59,21 +60,29 @@ class Metrics:
                 ("kept_files_dropped", "Images to be kept that were not."),
             )
         }
-        self._crashes = Gauge(
-            f"{_PREFIX}_model_crashes",
+        self._crashes = self._measure(
+            "model_crashes",
             "Processes of a model that ended by themselves.",
-            ("model", "version"),
-            registry=self.registry,
+            "model",
+            "version",
         )
         self._rollbacks = self._count("rollbacks", "Canaries that were taken back.", "model")
-
-        self._jobs = Gauge(
-            f"{_PREFIX}_jobs", "Jobs that are kept.", ("state",), registry=self.registry
-        )
+        self._gpus = {
+            name: self._measure(f"gpu_{name}", text, "gpu")
+            for name, text in (
+                ("busy_ratio", "Share of time in which a GPU worked lately."),
+                ("used_bytes", "Memory of a GPU that is in use, by all programs."),
+                ("total_bytes", "Memory of a GPU."),
+            )
+        }
+        self._jobs = self._measure("jobs", "Jobs that are kept.", "state")
         self._jobs_ended = self._count("jobs_ended", "Jobs that ended.", "model", "state")
 
     def _count(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}_{name}", text, labels, registry=self.registry)
+
+    def _measure(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"{_PREFIX}_{name}", text, labels, registry=self.registry)
 
     def add_request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count one answer."""
@@ -95,6 +104,13 @@ class Metrics:
     def set_crashes(self, model: str, version: str, number: int) -> None:
         """Set how often the process of a model ended by itself."""
         self._crashes.labels(model, version).set(number)
+
+    def set_gpus(self, gpus: Iterable[GpuUse]) -> None:
+        """Set how busy the GPUs of the machine are."""
+        for gpu in gpus:
+            values = (gpu.busy, gpu.used_bytes, gpu.total_bytes)
+            for gauge, value in zip(self._gpus.values(), values, strict=True):
+                gauge.labels(str(gpu.index)).set(value)
 
     def add_rollback(self, model: str) -> None:
         """Count a canary that was taken back."""

@@ -22,7 +22,7 @@ from .access import Access
 from .admission import Admission
 from .app import build_app
 from .child import Child
-from .connection import limit_heads
+from .connection import limit_clients
 from .docs import TABLE
 from .endpoints import Endpoints
 from .jobs.supervisor import JobOptions, Jobs
@@ -50,7 +50,8 @@ class ServeOptions:
     """Where and how a server runs.
 
     `port` 0 takes a free one. `tls` are the PEM files of certificate and key. `drain_s` and
-    `grace_s` are the times of stopping. Clients may load Bundles of the folder `swap_from`.
+    `grace_s` are the times of stopping. Clients may load Bundles of the folder `swap_from`;
+    where `swap_manifests` are given, those whose manifest has one of these SHA-256 alone.
     Without `jobs`, none are taken; without `watch`, no rows are written.
     """
 
@@ -61,6 +62,7 @@ class ServeOptions:
     grace_s: float = 30.0
     limits: Limits = field(default_factory=Limits)
     swap_from: Path | None = None
+    swap_manifests: frozenset[str] = frozenset()
     jobs: JobOptions | None = None
     watch: WatchOptions | None = None
 
@@ -130,6 +132,7 @@ async def _serve(
         admission=Admission(options.limits),
         metrics=metrics,
         swap_from=options.swap_from,
+        swap_manifests=options.swap_manifests,
         jobs=jobs,
         watch=watch,
         log=log,
@@ -168,14 +171,13 @@ def _configure(options: ServeOptions, app: ASGIApp) -> uvicorn.Config:
     certificate, key = options.tls or (None, None)
     return uvicorn.Config(
         app,
-        http=limit_heads(options.limits.receive_s),
+        http=limit_clients(options.limits),
         ws="none",
         lifespan="off",
         log_config=None,  # one of its own ends the log handlers that the program has
         log_level="error",
         access_log=False,
         server_header=False,
-        limit_concurrency=options.limits.connections,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=max(1, round(options.grace_s) + 2),
         ssl_certfile=certificate,

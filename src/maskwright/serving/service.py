@@ -15,6 +15,7 @@ from ..core.errors import MaskwrightError
 from .access import Access
 from .admission import Admission
 from .errors import ServingError, find_status, refuse_later
+from .gpus import Gpus
 from .imagehead import read_head
 from .jobs.supervisor import Jobs
 from .limits import Limits
@@ -40,10 +41,12 @@ class Service:
     metrics: Metrics
     statistics: Statistics = field(default_factory=Statistics)
     swap_from: Path | None = None
+    swap_manifests: frozenset[str] = frozenset()
     jobs: Jobs | None = None
     watch: Watch | None = None
     log: Log = ignore
     tracing: Tracing = field(default_factory=NoTracing)
+    gpus: Gpus = field(default_factory=Gpus.open)
     swapping: asyncio.Lock = field(default_factory=asyncio.Lock)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     is_draining: bool = False
@@ -56,6 +59,7 @@ class Service:
 
     def update_gauges(self) -> None:
         """Bring what is measured only when somebody looks up to date."""
+        self.metrics.set_gpus(self.gpus.measure())
         self.metrics.set_gauge("queue_pixels", self.admission.held_px)
         self.metrics.set_gauge("body_bytes", self.admission.held_bytes)
         if self.watch is not None:

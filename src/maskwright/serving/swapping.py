@@ -11,14 +11,16 @@ whose report is worse than that of the version in use is not put in use, see `pr
 import asyncio
 import json
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..core.bundle import is_bundle
+from ..core.bundle import MANIFEST, is_bundle
 from ..core.errors import BundleError, ConfigError
+from ..core.trust import hash_file
 from ..core.versioned import Document
 from .child import Child
 from .errors import ServingError
@@ -50,16 +52,34 @@ def require_inside(folder: Path | None, name: object) -> Path:
     raise ServingError(404, f"no Bundle named {name!r} in the folder of --swap-from")
 
 
+def require_allowed(path: Path, manifests: Collection[str]) -> None:
+    """Refuse a Bundle whose manifest the operator has not named; without any, all are allowed.
+
+    The manifest has the hashes of all other files, which are checked when it is opened.
+
+    Raises:
+        ServingError: 403.
+    """
+    digest = hash_file(path / MANIFEST)
+    if manifests and digest not in manifests:
+        raise ServingError(
+            403,
+            f"this Bundle is not on the list: its {MANIFEST} has the SHA-256 {digest}; the "
+            f"operator allows it with --allow-bundle {digest}",
+        )
+
+
 async def load(service: Service, request: Request) -> Response:
     """Load a Bundle as the next version of a model.
 
     Raises:
         ServingError: 409 where its classes differ, or it is to answer at once and is worse; 400
-            where it fails its test.
+            where it fails its test, 403 where the operator does not allow it.
     """
     name = request.path_params["model"]
     parameters = await _read_parameters(service, request)
     path = require_inside(service.swap_from, parameters.get("bundle"))
+    require_allowed(path, service.swap_manifests)
     canary, shadow = _share(parameters, "canary"), _share(parameters, "shadow")
     if canary is not None and shadow is not None:
         raise ServingError(400, "choose canary or shadow, not both")

@@ -9,7 +9,7 @@ Times are arguments: there are no threads and no clock here.
 """
 
 import math
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ FULL, IDLE, WAITED, DEADLINE = "full", "idle", "waited", "deadline"
 MAX_BATCH_PX = 1 << 22
 """Pixels of one batch: more images of that size would only take more memory."""
 
-_KEPT_TIMES = 64
+_KEPT_TIMES, _KEPT_BUCKETS = 64, 256
 
 Bucket = tuple[int, tuple[int, ...]]
 """An engine, by its identity, and the shape of its input."""
@@ -66,15 +66,24 @@ class Release(NamedTuple):
 
 
 class ServiceTimes:
-    """How long batches took, by bucket and number of images."""
+    """How long the last batches took, by bucket and number of images.
+
+    Clients send images of any size: the buckets that ran last are kept.
+    """
 
     def __init__(self) -> None:
-        self._seconds: dict[tuple[Bucket, int], deque[float]] = {}
+        self._seconds: OrderedDict[tuple[Bucket, int], deque[float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._seconds)
 
     def add(self, bucket: Bucket, num_images: int, seconds: float) -> None:
         """Note one batch."""
         key = bucket, num_images
         self._seconds.setdefault(key, deque(maxlen=_KEPT_TIMES)).append(seconds)
+        self._seconds.move_to_end(key)
+        if len(self._seconds) > _KEPT_BUCKETS:
+            self._seconds.popitem(last=False)
 
     def find_p95(self, bucket: Bucket, num_images: int) -> float:
         """The 95th percentile in seconds; 0 before the first batch."""

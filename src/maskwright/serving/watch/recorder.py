@@ -118,7 +118,7 @@ class Recorder:
                 self._log(
                     {"event": "records", "dropped": new, "error": "the store is too slow"}
                 )
-            if not is_over:
+            if not is_over and len(taken) < _MOST_ROWS:  # else more are waiting
                 time.sleep(_PAUSE_S)
 
     def _take(self) -> tuple[list[_Waiting], bool]:
