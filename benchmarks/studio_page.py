@@ -30,6 +30,9 @@ SECONDS = 60
 _REST_S = 4
 """Until the images beside the open one are fetched."""
 
+_FIRST_S = 2
+"""How long a person looks at the first image, at least."""
+
 Rows = dict[str, float]
 Probe = Callable[..., Any]
 
@@ -38,13 +41,13 @@ def measure_page(scenes: Path, root: Path) -> Rows:
     """Times in milliseconds, memory in MB, and ratios."""
     rows = measure_disk(root / "synced")
     with open_studio(scenes / "4k", root / "4k") as (studio, probe, browser):
-        rows |= measure_opening(probe, browser, "4k")
+        rows |= measure_opening(probe, browser, "4k", _FIRST_S)
         rows |= measure_moves(probe, browser)
         rows |= measure_steps(probe)
         rows |= measure_tools(probe)
         rows["rss_peak_mb"] = read_rss_mb(studio)
     with open_studio(scenes / "large", root / "large") as (studio, probe, browser):
-        rows |= measure_opening(probe, browser, "large")
+        rows |= measure_opening(probe, browser, "large", _REST_S)
     return rows
 
 
@@ -77,9 +80,12 @@ def open_studio(data: Path, root: Path) -> Iterator[tuple[Studio, Probe, Browser
         shutil.rmtree(data / "studio")
 
 
-def measure_opening(probe: Probe, browser: Browser, name: str) -> Rows:
-    """To a first paint, and until an image can be painted; fetched ahead or not."""
-    time.sleep(_REST_S)
+def measure_opening(probe: Probe, browser: Browser, name: str, rest_s: float) -> Rows:
+    """To a first paint, and until an image can be painted; fetched ahead or not.
+
+    The first image after that with which the page was opened is the one that is fetched ahead.
+    """
+    time.sleep(rest_s)
     go_paint, go_ready = probe("open", act="PageDown")
     time.sleep(_REST_S)
     jump_paint, jump_ready = probe("open", act="last")
@@ -164,7 +170,9 @@ def measure_tools(probe: Probe) -> Rows:
         "wire": find_share(wire_ms, 0.5),
         "cells": cells_ms,
         "cell_hover": find_share(hover_ms, 0.5),
+        "cell_hover_p95": find_share(hover_ms, 0.95),
         "cell_paint": find_share(paint_ms, 0.5),
+        "cell_paint_p95": find_share(paint_ms, 0.95),
     }
 
 

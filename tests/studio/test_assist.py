@@ -1,4 +1,5 @@
 import io
+import json
 
 import cv2
 import numpy as np
@@ -10,11 +11,11 @@ from skimage.morphology import remove_small_holes, remove_small_objects
 from tests.studio_pages import make_page
 
 from maskwright.core.labels import IGNORE
-from maskwright.studio.assist import find_alike
 from maskwright.studio.edit import Edit, Proposal, Wand
 from maskwright.studio.project import open_project
 from maskwright.studio.proposals import Proposed, find_taken
 from maskwright.studio.repairs import absorb, find_holes, find_specks, repair
+from maskwright.studio.wand import find_alike, to_lab
 
 
 @pytest.fixture
@@ -89,29 +90,48 @@ def test_the_wand_takes_colours_within_a_distance_in_lab():
     lab_HW3 = rgb2lab(picture_HW3)
     distance_HW = np.linalg.norm(lab_HW3 - lab_HW3[30, 20], axis=2)
     sure_HW = np.abs(distance_HW - 6) > 0.7  # OpenCV interpolates the cube root
-    found_HW = find_alike(picture_HW3, wand)
+    found_HW = find_alike(to_lab(picture_HW3), wand)
     assert 0 < found_HW.sum() < found_HW.size
     assert (found_HW == (distance_HW <= 6))[sure_HW].all()
     regions_HW = find_regions(found_HW, connectivity=1)
-    near_HW = find_alike(picture_HW3, wand.model_copy(update={"connected": True}))
+    near_HW = find_alike(to_lab(picture_HW3), wand.model_copy(update={"connected": True}))
     assert (near_HW == (regions_HW == regions_HW[30, 20])).all()
 
 
-def test_superpixels_at_points_are_painted_and_their_borders_shown(page):
+def _preview(page, **edit):
+    document = json.dumps({"tool": "test", "mode": "overwrite", **edit})
+    return page.ask("GET", "/api/items/1/shade/preview", params={"edit": document})
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"kind": "wand", "at": [30, 250], "tolerance": 9},
+        {"kind": "cells", "level": 2, "points": [800, 1600, 900, 1700]},
+        {"kind": "grow", "px": 3},
+        {"kind": "flood", "at": [5, 5]},
+    ],
+)
+def test_a_preview_shows_what_the_edit_changes_and_changes_nothing(page, geometry):
     page.lease()
-    shade = page.ask("GET", "/api/items/1/shade/cells1").content
-    edges_HW = np.asarray(Image.open(io.BytesIO(shade)))[..., 3] > 0
-    assert 0.05 < edges_HW.mean() < 0.4
-    path = [8 * 100, 8 * 100, 8 * 260, 8 * 100, 8 * 260, -800]
-    done = page.draw(0, value=2, kind="cells", level=1, points=path).json()
-    assert 260 * 8 < done["px_changed"] < 260 * 60
-    labels_HW = page.read_map()
-    assert (labels_HW[100, 100:261] == 2).all()
-    assert (labels_HW[:100, 260] == 2).all()
-    inner_HW = labels_HW[1:-1, 1:-1] != labels_HW[:-2, 1:-1]
-    assert not (inner_HW & ~edges_HW[:-2, 1:-1]).any()  # ends at the borders of superpixels
-    assert page.edit({"undoes": 1}, 1).status_code == 200
-    assert page.ask("GET", "/api/items/1/shade/cells7").status_code == 404
+    page.draw(0, value=1, kind="stroke", radius=200, points=[960, 1600, 2400, 1600])
+    before_HW = page.read_map()
+    edit = {"value": 1, "only": [0, IGNORE], "geometry": geometry}
+    shade = _preview(page, **edit).content
+    meant_HW = np.asarray(Image.open(io.BytesIO(shade)).convert("RGBA"))[..., 3] > 0
+    assert page.item()["rev"] == 1
+    assert page.edit({"mode": "overwrite", **edit}, 1).status_code == 200
+    assert meant_HW.any()
+    assert (meant_HW == (page.read_map() != before_HW)).all()
+
+
+def test_a_preview_without_its_edit_is_refused(page):
+    refused = page.ask("GET", "/api/items/1/shade/preview")
+    assert refused.status_code == 422
+    assert "a preview needs the `edit` that it shows" in refused.json()["error"]
+    assert "geometry" in _preview(page, value=1).json()["error"]
+    outside = {"kind": "flood", "at": [9999, 5]}
+    assert _preview(page, value=1, geometry=outside).status_code == 422
 
 
 def test_what_a_proposal_takes():

@@ -1,41 +1,32 @@
 """Assisted edits: by colour, by superpixels, by what a model predicts, and by prompts.
 
-Superpixels are SLIC (Achanta et al. 2012) of the picture at up to 1 megapixel, in three sizes.
-They and predictions are kept for the last images.
+Superpixels and predictions are kept for the last images, colours for the last one.
 """
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.errors import ConfigError
 from ..core.labels import IGNORE, LabelMap
-from ..pages.pictures import RgbImage
 from ..store.items import Item
-from .edit import EIGHTHS, Cells, Drawn, Edit, Prompted, Proposal, ProposalSource, Wand
+from .edit import Cells, Drawn, Edit, Prompted, Proposal, ProposalSource, Wand
 from .errors import StudioError
 from .kept import Kept
 from .people import Person
 from .pictures import Pictures
 from .project import Project
 from .prompting import Prompter
-from .proposals import Proposed, accept_proposal, keep_connected
-from .raster import draw_edit, require_inside
-from .repairs import Mask, paint, repair
+from .proposals import Proposed, accept_proposal
+from .raster import draw_edit
+from .repairs import paint, repair
 from .sequences import Sequencer
+from .superpixels import CellMap, find_cells
+from .wand import LabImage, find_alike, to_lab
 
 if TYPE_CHECKING:
     from ..inference.predictor import Predictor
     from ..inference.segment_anything import SegmentAnything
-
-_MOST_PX = 1_000_000
-_SIDES_PX = (8, 16, 32)
-"""Of superpixels at each level, in pixels of the picture at 1 megapixel."""
-
-_MOST_STEPS = 20_000
 
 
 class Assistant:
@@ -49,7 +40,8 @@ class Assistant:
         sam: "SegmentAnything | None" = None,
     ) -> None:
         self._project, self._pictures, self.model = project, pictures, model
-        self._cells: Kept[tuple[str, int], NDArray[np.int32]] = Kept(self._segment)
+        self._cells: Kept[tuple[str, int], CellMap] = Kept(self._segment)
+        self._colors: Kept[str, LabImage] = Kept(self._convert, most=1)
         self._predicted: Kept[str, Proposed] = Kept(self._predict)
         self._prompter = None if sam is None else Prompter(pictures, sam)
         self._predictor: Predictor | None = None
@@ -59,7 +51,7 @@ class Assistant:
         """Compute what an edit needs beside the class map, before the store is locked."""
         match edit.geometry:
             case Wand():
-                self._pictures.read_picture(item.key)
+                self._colors.get(item.key)
             case Cells(level=level):
                 self.find_cells(item.key, level)
             case Proposal(source=source):
@@ -76,11 +68,9 @@ class Assistant:
         """
         match edit.geometry:
             case Wand() as wand:
-                picture_HW3 = self._pictures.read_picture(item.key)
-                return paint(labels_HW, find_alike(picture_HW3, wand), edit)
+                return paint(labels_HW, find_alike(self._colors.get(item.key), wand), edit)
             case Cells(level=level, points=points):
-                cells_HW = self.find_cells(item.key, level)
-                return paint(labels_HW, _pick_cells(cells_HW, points), edit)
+                return paint(labels_HW, self.find_cells(item.key, level).pick(points), edit)
             case Proposal() as proposal:
                 proposed = self.propose(item, proposal.source, person)
                 return accept_proposal(labels_HW, proposed, proposal, edit)
@@ -106,8 +96,8 @@ class Assistant:
             )
         return self._prompter
 
-    def find_cells(self, key: str, level: int) -> NDArray[np.int32]:
-        """The superpixel of each pixel of an image.
+    def find_cells(self, key: str, level: int) -> CellMap:
+        """The superpixels of an image.
 
         Raises:
             MissingDependencyError: scikit-image is not installed.
@@ -143,24 +133,12 @@ class Assistant:
         """
         return self._predicted.get(key)
 
-    def _segment(self, name: tuple[str, int]) -> NDArray[np.int32]:
-        from ..inference.refine.superpixels import Config, find_superpixels
-
+    def _segment(self, name: tuple[str, int]) -> CellMap:
         key, level = name
-        picture_HW3 = self._pictures.read_picture(key)
-        height, width = picture_HW3.shape[:2]
-        scale = min(1.0, (_MOST_PX / (height * width)) ** 0.5)
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small_hw3 = cv2.resize(picture_HW3, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-        config = Config(side_px=_SIDES_PX[level])
-        cells_hw = find_superpixels(small_hw3, np.ones(small_hw3.shape[:2], np.bool_), config)
-        if scale == 1.0:
-            return cells_hw.astype(np.int32)
-        return np.asarray(
-            cv2.resize(
-                cells_hw.astype(np.int32), (width, height), interpolation=cv2.INTER_NEAREST
-            )
-        )
+        return find_cells(self._pictures.read_picture(key), level)
+
+    def _convert(self, key: str) -> LabImage:
+        return to_lab(self._pictures.read_picture(key))
 
     def _predict(self, key: str) -> Proposed:
         self.require_model()
@@ -186,31 +164,3 @@ class Assistant:
                 f"{', '.join(predictor.card.labels.names)}, none is of this project"
             )
         return predictor
-
-
-def find_alike(picture_HW3: RgbImage, wand: Wand) -> Mask:
-    """The pixels near the colour of one pixel, connected with it by sides unless global.
-
-    Raises:
-        DataError: The pixel is outside of the image.
-    """
-    require_inside(wand.at, picture_HW3.shape[:2])
-    x, y = wand.at
-    lab_HW3 = cv2.cvtColor(picture_HW3.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    distance_HW = np.linalg.norm(lab_HW3 - lab_HW3[y, x], axis=2)
-    alike_HW = np.asarray(distance_HW <= wand.tolerance)
-    return keep_connected(alike_HW, wand.at) if wand.connected else alike_HW
-
-
-def _pick_cells(cells_HW: NDArray[np.int32], points: list[int]) -> Mask:
-    """The superpixels along a path of points in eighths of a pixel, inside of the image."""
-    height, width = cells_HW.shape
-    points_N2 = np.array(points[: len(points) // 2 * 2]).reshape(-1, 2) / EIGHTHS
-    steps = [points_N2[:1]]
-    for start, end in pairwise(points_N2):
-        number = min(int(np.abs(end - start).max()) + 1, _MOST_STEPS)
-        steps.append(np.linspace(start, end, number + 1)[1:])
-    places_N2 = np.floor(np.concatenate(steps)).astype(np.intp)
-    inside_N = ((places_N2 >= 0) & (places_N2 < (width, height))).all(axis=1)
-    x_N, y_N = places_N2[inside_N].T
-    return np.isin(cells_HW, np.unique(cells_HW[y_N, x_N]))

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Literal
 from ...store.judgements import list_references
 from ..consensus import merge
 from ..copies import make_reference
-from ..edit import Proposal
+from ..edit import Proposal, parse_edit
+from ..errors import StudioError
 from ..models import Body
 from ..protocol import describe_item, parse_number, parse_prompts, parse_source
 from ..routing import Parameter, Route, get, in_thread, post, send_bytes, send_json
@@ -13,6 +14,7 @@ from ..settings import Settings
 from ..shades import ShadeOptions, draw_shade
 from ..site import Site
 from ..stream import find_next
+from ..superpixels import NUM_LEVELS
 from .images import ITEM
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _FROM = Parameter(name="from", text="The revision since which changes are shown")
 _PROMPTED = Parameter(name="prompted", text="`prompts` and perhaps a `part`, as JSON")
+_EDIT = Parameter(name="edit", text="The edit of a preview with its geometry, as JSON")
 _SOURCE = Parameter(
     name="source", text="Of a proposal: `model`, `flow` or `interpolation`; else the model"
 )
@@ -49,11 +52,20 @@ class Quality:
                 f"{ITEM}/shade/{{kind}}",
                 "viewer",
                 self.show_shade,
-                "`uncertainty` of the consensus, `errors` of a practice image, superpixels "
-                "`cells0` to `cells2`, a `proposal`, the object that is "
-                "`prompted`, or `changes` since a revision",
-                parameters=(_CONFIDENCE, _SOURCE, _FROM, _PROMPTED),
+                "`uncertainty` of the consensus, `errors` of a practice image, a `preview` of "
+                "what an edit would change, a `proposal`, the object that is `prompted`, or "
+                "`changes` since a revision",
+                parameters=(_CONFIDENCE, _SOURCE, _FROM, _PROMPTED, _EDIT),
                 media="image/png",
+            ),
+            get(
+                f"{ITEM}/cells/{{level:int}}",
+                "viewer",
+                self.show_cells,
+                "superpixels, of `level` 0 (small) to 2: rows and columns (4 bytes each, "
+                "little-endian), and compressed by zlib the superpixel of each pixel of a "
+                "smaller picture (2 bytes)",
+                media="application/octet-stream",
             ),
             get("/api/references", "manager", self.list_references, "images that judge"),
             post(
@@ -85,12 +97,14 @@ class Quality:
         before = parse_number(query.get("from", "0"), "from")
         prompted = parse_prompts(query["prompted"]) if "prompted" in query else None
         source = parse_source(query.get("source", "model"))
+        edit = parse_edit(query["edit"].encode()) if "edit" in query else None
 
         options = ShadeOptions(
             person=request.state.person,
             proposal=Proposal(kind="proposal", source=source, least_confidence=percent / 100),
             before=before,
             prompted=prompted,
+            edit=edit,
         )
 
         def draw() -> bytes:
@@ -106,6 +120,18 @@ class Quality:
             )
 
         return send_bytes(await in_thread(draw), "image/png", "no-store")
+
+    async def show_cells(self, request: "Request") -> "Response":
+        """The superpixels of an image."""
+        level = request.path_params["level"]
+        if level >= NUM_LEVELS:
+            raise StudioError(404, f"no level {level} of superpixels; there are 0 to 2")
+
+        def read() -> bytes:
+            key = self.site.find_seen(request).key
+            return self.site.assistant.find_cells(key, level).encode()
+
+        return send_bytes(await in_thread(read), "application/octet-stream")
 
     async def list_references(self, _request: "Request") -> "Response":
         """The images that judge copies."""

@@ -50,7 +50,7 @@ export interface Progress { states: Record<string, number>; days: { day: string;
 export interface Example { item: number; rev: number; left: number; top: number; width: number; height: number; is_good: boolean; note: string }
 export interface Guideline { name: string; text: string; extent: "" | "visible" | "whole"; examples: Example[] }
 export type ReferenceKind = "gold" | "practice" | "";
-export type ShadeKind = "uncertainty" | "errors" | `cells${number}` | "proposal" | "prompted" | "changes";
+export type ShadeKind = "uncertainty" | "errors" | "preview" | "proposal" | "prompted" | "changes";
 export interface Revision { rev: number; at: string; person: string; tool: string; px_changed: number; tags: string[] }
 export interface ClassChange { before: string; after: string; px: number }
 export type Rule = "group" | "round-robin" | "queue";
@@ -163,7 +163,13 @@ export const readGuidelines = () => askJson<{ guidelines: Guideline[] }>("api/gu
 export const changeGuideline = (guideline: Guideline) => askWith<Guideline>("api/guidelines", guideline);
 export const exampleUrl = (name: string, number: number) => `api/guidelines/${encodeURIComponent(name)}/${number}`;
 /** A picture that lies over an image. */
-export const readShade = (url: string) => ask(url).then((answer) => answer.blob()).then(createImageBitmap);
+export const readShade = (url: string, signal?: AbortSignal) => ask(url, { signal }).then((answer) => answer.blob()).then(createImageBitmap);
+/** Superpixels: the one of each pixel of a smaller picture. */
+export async function readCells(id: number, level: number): Promise<{ rows: number; columns: number; ids: Uint16Array }> {
+  const content = await ask(`api/items/${id}/cells/${level}`).then((answer) => answer.arrayBuffer()), head = new DataView(content);
+  const ids = await inflate(new Uint8Array(content, 8));
+  return { rows: head.getUint32(0, true), columns: head.getUint32(4, true), ids: new Uint16Array(ids.buffer) };
+}
 export const shadeUrl = (id: number, kind: ShadeKind) => `api/items/${id}/shade/${kind}`;
 
 /** Pixels of tiles by hash; the last ones are kept, so that undo does not wait. */

@@ -1,5 +1,6 @@
 // The engine without a page: tests compare its pixels with those of NumPy.
 
+import { CellMap } from "./cellmap";
 import { comparePairs, type Pair } from "./contrast";
 import { findCosts, findWires, walkWire } from "./livewire";
 import { listColors, type PaletteName } from "./palettes";
@@ -38,4 +39,14 @@ export function cutCase({ size_HW: [height, width], grey, from, to }: { size_HW:
   const costs = findCosts({ width, height, data });
   const steps = findWires(costs, columns, from[1] * columns + from[0]);
   return { path: walkWire(steps, columns, to[1] * columns + to[0]), costs: [...costs] };
+}
+
+/** The superpixels that a path touches. */
+export function pickCase({ ids, shape, size_HW, points }: { ids: number[]; shape: [number, number]; size_HW: [number, number]; points: number[] }): number[] {
+  const map = new CellMap(Uint16Array.from(ids), ...shape, ...size_HW), found = new Set([map.at(points[0] / 8, points[1] / 8)]);
+  for (let i = 2; i + 1 < points.length; i += 2) {
+    for (const id of map.along(points[i - 2], points[i - 1], points[i], points[i + 1])) found.add(id);
+  }
+  found.delete(0);
+  return [...found].sort((a, b) => a - b);
 }

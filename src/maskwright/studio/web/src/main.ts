@@ -1,6 +1,6 @@
 // The page: the list of images, the one that is open and its steps, and what others do.
 
-import { Ahead, readOpened, type Opened } from "./ahead";
+import { Ahead, type Opened } from "./ahead";
 import { EDITABLE, Refusal, client, findNext, look, readItems, readPeople, readPicture, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
 import { Board } from "./board";
 import { Bulk } from "./bulk";
@@ -134,7 +134,7 @@ class App {
       find("title").textContent = this.list.find(id)?.key ?? "";
       this.stage.show(picture);
     }
-    return readOpened(id);
+    return this.ahead.read(id);
   }
 
   /** Give back the lease of an image that is not open any more. */

@@ -74,7 +74,7 @@ export class Outline {
   }
 }
 
-export function tracePath(context: CanvasRenderingContext2D, points: number[]): void {
+function tracePath(context: CanvasRenderingContext2D, points: number[]): void {
   for (let i = 0; i + 1 < points.length; i += 2) {
     if (i === 0) context.moveTo(points[0] / EIGHTHS, points[1] / EIGHTHS);
     else context.lineTo(points[i] / EIGHTHS, points[i + 1] / EIGHTHS);

@@ -2,6 +2,7 @@
 
 import type { Project } from "./api";
 import { Assist } from "./assist";
+import { Cells } from "./cells";
 import { bindDisplay, followSlider, showContrast } from "./display";
 import type { Doc } from "./document";
 import { bindKeys, KeyMap, nameKey, showKeys, type Actions } from "./keys";
@@ -39,12 +40,14 @@ export class Stage {
   constructor(private readonly project: Project, private readonly page: Page) {
     const canvases = ["picture", "labels", "overlay"].map((id) => find<HTMLCanvasElement>(id));
     this.view = new View(find("stage"), canvases, this.look, (context, scale) => {
-      this.assist.draw(context);
+      this.assist.draw(context, this.view);
       page.drawOver(context, scale);
       this.tools.drawOverlay(context, scale);
     });
-    this.tools = new Tools(this.settings, new Prompting(this.view, () => this.assist.show()), (x, y) => page.comment(x, y), () => this.view.drawPen());
-    this.assist = new Assist(this.settings, project, this.tools, () => { this.view.drawPen(); this.showPlace(); }, () => page.changed());
+    const redraw = () => { this.view.drawPen(); this.showPlace(); };
+    const cells = new Cells(redraw);
+    this.tools = new Tools(this.settings, new Prompting(this.view, () => this.assist.show()), cells, (x, y) => page.comment(x, y), () => this.view.drawPen());
+    this.assist = new Assist(this.settings, project, this.tools, cells, redraw, () => page.changed());
   }
 
   /** Follow keys, pointer and settings; the page is told of what happens from now on. */
@@ -60,13 +63,13 @@ export class Stage {
   show(picture: Picture): void {
     this.tools.doc = null;
     this.view.show(picture);
-    this.assist.open(0);
+    this.assist.open(null);
   }
 
   open(doc: Doc): void {
     this.tools.doc = doc;
     this.view.open(doc.item, doc.map);
-    this.assist.open(doc.item.id);
+    this.assist.open(doc.item);
   }
 
   /** Take back what is not finished. */
@@ -74,6 +77,7 @@ export class Stage {
 
   /** Draw what has changed of the labels, and all that lies over them. */
   refresh(): void {
+    this.assist.refresh();
     this.view.drawChanges();
     this.view.drawPen();
     drawMinimap(this.view, this.doc);
@@ -170,6 +174,7 @@ export class Stage {
   }
 
   private followPen(): void {
+    this.assist.follow();
     this.showPlace();
     this.view.drawChanges();
     this.view.drawPen();

@@ -1,8 +1,9 @@
 // Tools: what pointer and pen keys do. A tool gets places in pixels of the image.
 
+import type { Cells } from "./cells";
 import type { Brush, Doc } from "./document";
-import { Outline, tracePath } from "./outline";
-import { EIGHTHS, fillSegment, IGNORE, type Mode, type ProposalSource } from "./raster";
+import { Outline } from "./outline";
+import { EIGHTHS, fillSegment, IGNORE, type Asked, type Mode, type ProposalSource } from "./raster";
 import type { Prompting } from "./prompting";
 import { Scissors } from "./scissors";
 import type { TileMap } from "./tilemap";
@@ -60,9 +61,8 @@ export class Tools {
   private stroke: Brush | null = null;
   private readonly outline = new Outline();
   private readonly scissors: Scissors;
-  /** The colour that the wand takes, and the path over superpixels; the pointer is down. */
+  /** The pixel whose colour the wand takes; the pointer is down. */
   private wand: { at: [number, number]; from: number; tolerance: number } | null = null;
-  private path: number[] | null = null;
   /** The ends of the ruler, and whether it is drawn. */
   private ruler: { from: [number, number]; to: [number, number]; open: boolean } | null = null;
   /** Screen pixels for one pixel of the image. */
@@ -70,12 +70,12 @@ export class Tools {
   /** Where the pen is, in pixels of the image. */
   pen: [number, number] = [0, 0];
 
-  constructor(private readonly settings: Settings, readonly prompting: Prompting, private readonly comment: (x: number, y: number) => void, redraw: () => void) {
+  constructor(private readonly settings: Settings, readonly prompting: Prompting, private readonly cells: Cells, private readonly comment: (x: number, y: number) => void, redraw: () => void) {
     this.scissors = new Scissors((x, y) => { this.outline.moveFirst(x, y); redraw(); });
   }
 
   /** The pen is down. */
-  get draws(): boolean { return this.stroke !== null || this.wand !== null || this.path !== null || this.prompting.isDrawn; }
+  get draws(): boolean { return this.stroke !== null || this.wand !== null || this.cells.isDrawn || this.prompting.isDrawn; }
 
   brush(tool: string, over: Over | Mode = this.settings.over, only: number[] | null = null): Brush {
     const { locked, value } = this.settings, all = Array.from({ length: 256 }, (_, old) => old);
@@ -96,10 +96,10 @@ export class Tools {
     else if (tool === "polygon" || tool === "line") this.addCorner(x, y);
     else if (tool === "scissors") this.addWire(doc, x, y);
     else if (tool === "wand" && doc.map.holds(x, y)) this.wand = { at: [Math.floor(x), Math.floor(y)], from: x, tolerance: this.settings.tolerance };
-    else if (tool === "cells") this.path = [Math.round(x * EIGHTHS), Math.round(y * EIGHTHS)];
+    else if (tool === "cells") this.cells.press(x, y);
     else if (tool === "object" && doc.map.holds(x, y)) this.prompting.press(x, y, !isOutside);
     else if (tool === "proposal" && doc.map.holds(x, y)) this.accept([Math.floor(x), Math.floor(y)], null);
-    else if (tool === "flood" || tool === "replace") this.fillAt(doc, tool, Math.floor(x), Math.floor(y));
+    else if (tool === "flood" || tool === "replace") this.fillHere(doc);
   }
 
   move(x: number, y: number): void {
@@ -107,7 +107,7 @@ export class Tools {
     if (this.ruler?.open) this.ruler.to = [x, y];
     if (this.stroke && this.doc) this.extend(this.doc, x, y);
     if (this.wand) this.wand.tolerance = Math.min(200, Math.max(0, Math.round(this.settings.tolerance + (x - this.wand.from) * this.zoom / DRAG_PX)));
-    this.path?.push(Math.round(x * EIGHTHS), Math.round(y * EIGHTHS));
+    this.cells.move(x, y);
   }
 
   lift(): void {
@@ -120,11 +120,22 @@ export class Tools {
   }
 
   private askServer(): void {
-    const { wand, path, doc } = this;
-    this.wand = this.path = null;
+    const wanted = this.wand && this.planned, path = this.cells.lift(), { doc } = this;
+    this.wand = null;
     if (!doc?.canPaint) return;
-    if (wand) doc.fill(this.brush("wand"), { kind: "wand", at: wand.at, tolerance: wand.tolerance, connected: this.settings.connected });
+    if (wanted) doc.fill(...wanted);
     if (path) doc.fill(this.brush("superpixel"), { kind: "cells", level: this.settings.level, points: path });
+  }
+
+  /** What wand, fill or swap would do where the pen is; null with other tools, and outside. */
+  get planned(): [Brush, Asked] | null {
+    const { doc, wand } = this, { tool, tolerance, connected } = this.settings;
+    const at = wand?.at ?? this.pen.map(Math.floor) as [number, number];
+    if (!doc?.canPaint || !doc.map.holds(...at)) return null;
+    if (tool === "wand") return [this.brush(tool), { kind: "wand", at, tolerance: wand?.tolerance ?? tolerance, connected }];
+    if (tool === "flood") return [this.brush(tool), { kind: "flood", at }];
+    if (tool === "replace") return [this.brush(tool, "overwrite", [doc.map.value(...at)]), { kind: "all" }];
+    return null;
   }
 
   /** Accept what the model proposes: the region at a pixel, some classes, or all. */
@@ -135,10 +146,13 @@ export class Tools {
     if (this.doc?.canPaint) this.doc.fill(brush, { kind: "proposal", source, least_confidence, classes, at });
   }
 
-  /** Repair the chosen class in the whole image. */
-  repair(kind: "holes" | "specks" | "grow" | "shrink", px: number): void {
-    const geometry = kind === "holes" || kind === "specks" ? { kind, most_px: px } : { kind, px: Math.min(px, 100) };
-    if (this.doc?.canPaint) this.doc.fill(this.brush(kind), geometry);
+  /** How the chosen class is repaired in the whole image. */
+  planRepair(kind: "holes" | "specks" | "grow" | "shrink", px: number): [Brush, Asked] {
+    return [this.brush(kind), kind === "holes" || kind === "specks" ? { kind, most_px: px } : { kind, px: Math.min(px, 100) }];
+  }
+
+  repair(...planned: [Brush, Asked]): void {
+    if (this.doc?.canPaint) this.doc.fill(...planned);
   }
 
   /** Take back the last corner, or the whole stroke that is being drawn; false where there is none. */
@@ -148,6 +162,11 @@ export class Tools {
       this.stroke = null;
       return true;
     }
+    if (this.wand || this.cells.isDrawn) {
+      this.wand = null;
+      this.cells.cancel();
+      return true;
+    }
     if (this.prompting.stepBack()) return true;
     const steps = this.outline.stepBack();
     if (steps && this.settings.tool === "scissors") this.anchorScissors();
@@ -155,7 +174,8 @@ export class Tools {
   }
 
   cancel(): void {
-    this.ruler = this.wand = this.path = null;
+    this.ruler = this.wand = null;
+    this.cells.cancel();
     if (this.stroke) this.stepBack();
     this.outline.clear();
     this.prompting.clear();
@@ -255,10 +275,9 @@ export class Tools {
     }
   }
 
-  private fillAt(doc: Doc, tool: "flood" | "replace", x: number, y: number): void {
-    if (!doc.map.holds(x, y)) return;
-    if (tool === "flood") doc.fill(this.brush(tool), { kind: "flood", at: [x, y] });
-    else doc.fill(this.brush(tool, "overwrite", [doc.map.value(x, y)]), { kind: "all" });
+  private fillHere(doc: Doc): void {
+    const { planned } = this;
+    if (planned) doc.fill(...planned);
   }
 
   fillUnlabelled(): void {
@@ -288,7 +307,6 @@ export class Tools {
         context.moveTo(...this.ruler.from);
         context.lineTo(...this.ruler.to);
       }
-      tracePath(context, this.path ?? []);
       this.outline.trace(context, tail);
       const box = this.prompting.box(x, y);
       if (box) context.rect(box[0], box[1], box[2] - box[0], box[3] - box[1]);

@@ -26,6 +26,8 @@ export class View {
   private isFitted = true;
   private item: Picture | null = null;
   private shown = new Map<number, Shown>();
+  /** Canvases of tiles that are not shown any more: making them takes longer than drawing on them. */
+  private spare: Shown[] = [];
   private pictures = new Map<string, HTMLImageElement>();
   /** Of images that were fetched before they are opened. */
   private ahead = new Map<string, HTMLImageElement>();
@@ -40,16 +42,18 @@ export class View {
   ) {
     this.contexts = canvases.map((canvas) => canvas.getContext("2d")!);
     new ResizeObserver(() => this.resize()).observe(stage);
+    this.resize();
   }
 
   private get scale(): number { return this.zoom * devicePixelRatio; }
-  private get size(): [number, number] { return [this.stage.clientWidth, this.stage.clientHeight]; }
+  /** Width and height of the stage; asking it each time would lay the page out. */
+  private size: [number, number] = [0, 0];
 
   /** Show a picture whose labels are not there yet. */
   show(item: Picture): void {
     this.item = item;
     this.map = null;
-    this.shown.clear();
+    this.forgetShown();
     this.pictures = this.ahead;
     this.ahead = new Map();
     this.fit();
@@ -74,6 +78,7 @@ export class View {
 
   /** What was in the middle of the stage stays there; an image that was seen whole stays whole. */
   private resize(): void {
+    this.size = [this.stage.clientWidth, this.stage.clientHeight];
     const [width, height] = this.size, ratio = devicePixelRatio;
     const [x, y] = this.toImage(this.canvases[0].width / ratio / 2, this.canvases[0].height / ratio / 2);
     for (const canvas of this.canvases) {
@@ -157,8 +162,13 @@ export class View {
 
   /** Colours or outlines have changed. */
   recolor(): void {
-    this.shown.clear();
+    this.forgetShown();
     this.draw();
+  }
+
+  private forgetShown(): void {
+    this.spare = [...this.shown.values()];
+    this.shown.clear();
   }
 
   draw(): void {
@@ -248,10 +258,8 @@ export class View {
     let shown = this.shown.get(at);
     if (shown?.level === level && rect === null) return shown;
     if (shown?.level !== level) {
-      const side = TILE_PX >> level;
-      const canvas = new OffscreenCanvas(side, side);
-      const context = canvas.getContext("2d")!;
-      shown = { canvas, context, level, image: context.createImageData(side, side) };
+      const spare = this.spare.pop();
+      shown = spare?.level === level ? spare : makeShown(level);
       this.shown.set(at, shown);
       rect = null;
     }
@@ -317,6 +325,11 @@ export class View {
     into.set(url, image);
     return image;
   }
+}
+
+function makeShown(level: number): Shown {
+  const side = TILE_PX >> level, canvas = new OffscreenCanvas(side, side), context = canvas.getContext("2d")!;
+  return { canvas, context, level, image: context.createImageData(side, side) };
 }
 
 /** The level of a picture that has about as many pixels as the screen. */
