@@ -26,8 +26,10 @@ from maskwright.serving.watch.view import Columns, View, read_columns
 from maskwright.serving.watch.watching import Watch, WatchOptions
 from maskwright.store.alarms import (
     DEAD,
+    JOINS,
     add_deliveries,
     change_delivery,
+    end_alarm,
     list_alarms,
     list_due,
     raise_alarm,
@@ -139,6 +141,24 @@ def test_a_message_that_did_not_arrive_is_shown_with_its_alarm_and_the_reason(ap
     day = r"[A-Z][a-z]{2} \d\d, \d\d:\d\d"
     assert re.search(rf"A <script> chat given up after 6 attempts, {day} <answered> 500", page)
     assert re.search(rf"A <script> mail after 1 attempt, again at {day} refused", page)
+
+
+def test_alarms_of_one_cause_are_one_line_also_when_they_are_over(app, watch, filled):
+    now = filled[1]
+    with watch.database.write() as connection:
+        first = raise_alarm(connection, "one", "alarm", {"title": "All are silent"}, now)
+        for name in ("camera-8", "camera-9"):
+            document = {"title": f"{name} is silent", "source": name, JOINS: first}
+            raise_alarm(connection, name, "alarm", document, now)
+    line = "All are silent The same in camera-8, camera-9"
+    for topics in ((), ("one",), ("camera-8", "camera-9")):
+        with watch.database.write() as connection:
+            for topic in topics:
+                end_alarm(connection, topic, now)
+        page = _text(ask(app, "GET", "/watch?span=1h").body.decode())
+        # where the first is over and others are not, those have lines of their own
+        assert (line in page) == (topics != ("one",))
+        assert ("camera-8 is silent" in page) == (topics == ("one",))
 
 
 def test_the_state_is_that_of_the_worst_source_that_is_shown(app, watch, monkeypatch):

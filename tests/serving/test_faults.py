@@ -111,6 +111,9 @@ def test_requests_go_on_while_postgresql_is_down_and_their_rows_come(
     try:
         assert [server.predict(body).status for _ in range(5)] == [200] * 5
         assert server.ask("GET", "/health/ready").status == 200
+        shown = server.ask("GET", "/watch")
+        assert (shown.status, shown.headers["retry-after"]) == (503, "1")
+        assert shown.json["error"].startswith("the server cannot use its store or its disk now")
         server.log.flush()
         _wait(lambda: '"event": "records", "error"' in _read_log(server))
         assert _read_metric(server, "maskwright_records_written") == 1

@@ -65,6 +65,17 @@ def test_a_source_that_falls_silent_alone_is_told_alone_and_then_another_one(dat
     assert all(alarm.ended for alarm in _alarms(database))
 
 
+def test_a_server_that_was_off_waits_before_it_calls_a_source_silent(database):
+    file, now = AlarmFile(silence="1h"), time.time()
+    _send(database, now, 300, 40)
+    Alarmist(database, file, now - 3500).check_service()
+    assert _alarms(database) == []
+    Alarmist(database, file, now - 3700).check_service()
+    assert {alarm.document["source"] for alarm in _alarms(database)} == {"camera-1", "camera-2"}
+    Alarmist(database, file, now - 10).check_service()  # started again, nothing has come
+    assert [alarm.ended for alarm in _alarms(database)] == [None, None]
+
+
 def test_alarms_of_a_bundle_that_was_replaced_end(database):
     alarmist, now = Alarmist(database, AlarmFile(failed="5%", silence="1h")), time.time()
     _send(database, now, 70)

@@ -7,10 +7,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..core.errors import MaskwrightError
+from ..core.errors import MaskwrightError, OutputError
 from .child import ModelBusyError, ModelCrashError
 
 RETRY_S = 1
+_NO_STORE = "the server cannot use its store or its disk now; its log has the reason"
 
 
 class ServingError(MaskwrightError):
@@ -39,7 +40,7 @@ def find_status(error: MaskwrightError) -> int:
     """The status of the answer to a request that raised this error."""
     if isinstance(error, ServingError):
         return error.status
-    if isinstance(error, ModelBusyError):
+    if isinstance(error, ModelBusyError | OutputError):
         return 503
     return 500 if isinstance(error, ModelCrashError) else 400
 
@@ -50,6 +51,8 @@ async def answer_exception(_: Request, error: Exception) -> Response:
         return answer_error(error.status, str(error), error.headers)
     if isinstance(error, ModelBusyError):
         return await answer_exception(_, refuse_later(503, str(error)))
+    if isinstance(error, OutputError):  # its message names files and hosts
+        return await answer_exception(_, refuse_later(503, _NO_STORE))
     if isinstance(error, HTTPException):
         return answer_error(error.status_code, error.detail, error.headers or {})
     if isinstance(error, MaskwrightError):

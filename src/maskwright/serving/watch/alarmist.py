@@ -57,11 +57,15 @@ _OF_REQUESTS = ("failed", "seconds")
 
 
 class Alarmist:
-    """What a server tells its operators; each method is called again and again."""
+    """What a server tells its operators; each method is called again and again.
 
-    def __init__(self, database: Database, file: AlarmFile) -> None:
+    `started` is when the server began, in seconds since 1970.
+    """
+
+    def __init__(self, database: Database, file: AlarmFile, started: float = 0.0) -> None:
         self._database = database
         self._file = file
+        self._started = started
         self._channels = {channel.title: channel for channel in file.channels}
 
     def report(self, judged: Judged, before: Statuses) -> None:
@@ -168,7 +172,8 @@ class Alarmist:
         """Raise one alarm of the sources that became silent, and end those that are over."""
         already = {one.topic for one in list_open(connection)}
         limit_s = self._file.silence_s
-        silent = [] if limit_s is None else find_silent(quiet_s, limit_s, already)
+        up_s = time.time() - self._started
+        silent = [] if limit_s is None else find_silent(quiet_s, limit_s, already, up_s=up_s)
         new = [one for one in silent if one.topic not in already]
         first: int | None = None
         for index, one in enumerate(new):

@@ -286,8 +286,7 @@ def _describe_change(status: Status) -> str:
 def _list_alarms(figures: Figures, *, may_operate: bool) -> str:
     if not figures.alarms:
         return f"<p>None in this time.</p>{_list_failed(figures)}"
-    told = {alarm.n for alarm in figures.alarms if alarm.ended is None}
-    shown = [a for a in figures.alarms if a.document.get(JOINS) not in told]
+    shown = [alarm for alarm in figures.alarms if _find_leader(figures, alarm) is None]
     rows = [
         (
             escape(str(alarm.document.get("title", alarm.topic))) + _list_same(figures, alarm),
@@ -321,10 +320,18 @@ def _list_failed(figures: Figures) -> str:
     return f"<h3>Not delivered</h3>{table}"
 
 
+def _find_leader(figures: Figures, alarm: Alarm) -> int | None:
+    """The alarm of the same cause in whose line this one is shown: not one that is over."""
+    for one in figures.alarms:
+        if one.n == alarm.document.get(JOINS):
+            return one.n if one.ended is None or alarm.ended is not None else None
+    return None
+
+
 def _list_same(figures: Figures, alarm: Alarm) -> str:
-    """The other parts of the images in which the cause of an open alarm shows."""
-    joined = [a for a in figures.alarms if a.document.get(JOINS) == alarm.n]
-    if alarm.ended is not None or not joined:
+    """The other parts of the images in which the cause of an alarm shows."""
+    joined = [a for a in figures.alarms if _find_leader(figures, a) == alarm.n]
+    if not joined:
         return ""
     parts = ", ".join(str(a.document.get("source") or "all images") for a in reversed(joined))
     return f"<br>The same in {escape(parts)}"

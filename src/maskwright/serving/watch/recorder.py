@@ -160,7 +160,14 @@ class Recorder:
             try:
                 self._write(rows, left)
             except MaskwrightError as error:
-                self._log({"event": "records", "error": str(error)})
+                self._log(
+                    {
+                        "event": "records",
+                        "error": str(error),
+                        "waiting": len(rows) + self._waiting.qsize(),
+                        "dropped": self.num_dropped,
+                    }
+                )
                 if is_over:
                     self.num_dropped += len(rows)
                     return

@@ -6,6 +6,7 @@ at another moment: with the first that is silent, all others are that have sent 
 of that time. A source stays silent until an image comes.
 """
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,11 @@ class Silent:
 
 
 def find_silent(
-    quiet_s: Mapping[Source, float], limit_s: float, already: Collection[str]
+    quiet_s: Mapping[Source, float],
+    limit_s: float,
+    already: Collection[str],
+    *,
+    up_s: float = math.inf,
 ) -> list[Silent]:
     """The silent sources, the one that has been so for the longest time first.
 
@@ -44,15 +49,17 @@ def find_silent(
         quiet_s: For how long nothing has come of each source.
         limit_s: After which a source is silent.
         already: The topics of open alarms.
+        up_s: For how long the server has run: before that nothing could come.
     """
     is_known = {source: name_silence(source) in already for source in quiet_s}
-    begins = any(quiet_s[s] > limit_s and not known for s, known in is_known.items())
+    begins = up_s > limit_s and any(
+        quiet_s[source] > limit_s for source, known in is_known.items() if not known
+    )
     has_models = len({model for model, _, _ in quiet_s}) > 1
 
     def find() -> Iterator[Silent]:
         for source, quiet in quiet_s.items():
-            is_near = is_known[source] or begins
-            if quiet > (_SHARE * limit_s if is_near else limit_s):
+            if (is_known[source] or begins) and quiet > _SHARE * limit_s:
                 model, _, name = source
                 title = f"{name} ({model})" if name and has_models else name or model
                 yield Silent(source, title, quiet)
