@@ -74,7 +74,7 @@ def test_three_annotators_give_the_map_of_the_formula_and_undo_restores_it(proje
     assert (labels_HW[:40, :40] == 1).all()  # two say 1, one 2
     assert (labels_HW[45, 45], labels_HW[55, 55], labels_HW[80, 80]) == (IGNORE, 0, 0)
     shade = mia.ask("GET", "/api/items/1/shade/uncertainty").content
-    alpha_HW = np.asarray(Image.open(io.BytesIO(shade)))[..., 3]
+    alpha_HW = np.asarray(Image.open(io.BytesIO(shade)).convert("RGBA"))[..., 3]
     uncertain_HW = find_uncertainty(votes, 3)[votes.index_HW]
     assert (alpha_HW == np.rint(255 * uncertain_HW)).all()
     assert team["ann"].ask("GET", "/api/items/1/shade/uncertainty").status_code == 404
@@ -174,7 +174,7 @@ def test_practice_comes_until_it_is_passed_and_shows_the_errors(project, team):
     assert first["is_practice"]
     _label(ann, first["id"], size=80)
     shade = ann.ask("GET", f"/api/items/{first['id']}/shade/errors").content
-    wrong_HW = np.asarray(Image.open(io.BytesIO(shade)))[..., 3] > 0
+    wrong_HW = np.asarray(Image.open(io.BytesIO(shade)).convert("RGBA"))[..., 3] > 0
     assert wrong_HW.sum() == 80**2 - 40**2
     own = ann.ask("GET", "/api/people").json()["people"][0]["overall"]["scores"]["practice"]
     assert own["iou"]["value"] < 0.9

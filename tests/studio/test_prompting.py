@@ -51,7 +51,7 @@ def test_an_object_is_shown_and_painted_over_what_may_change(squares, sam):
         assert page.ask("GET", "/api/project").json()["has_sam"]
         assert page.ask("GET", "/api/items/1/shade/prompted").status_code == 200
         shade = _ask_shade(page, {"prompts": prompts})
-        shown_HW = np.asarray(Image.open(io.BytesIO(shade.content)))[..., 3] > 0
+        shown_HW = np.asarray(Image.open(io.BytesIO(shade.content)).convert("RGBA"))[..., 3] > 0
         page.lease()
         page.draw(
             0, value=1, kind="polygon", rings=[[2400, 0, 4160, 0, 4160, 2400, 2400, 2400]]
@@ -63,9 +63,9 @@ def test_an_object_is_shown_and_painted_over_what_may_change(squares, sam):
         assert not shown_HW[40:80, 20:60].any()
         part = {"left": 150, "top": 80, "width": 300, "height": 200}
         far = _ask_shade(page, {"prompts": prompts[:1]})
-        far_HW = np.asarray(Image.open(io.BytesIO(far.content)))[..., 3] > 0
+        far_HW = np.asarray(Image.open(io.BytesIO(far.content)).convert("RGBA"))[..., 3] > 0
         near = _ask_shade(page, {"prompts": prompts[:1], "part": part})
-        near_HW = np.asarray(Image.open(io.BytesIO(near.content)))[..., 3] > 0
+        near_HW = np.asarray(Image.open(io.BytesIO(near.content)).convert("RGBA"))[..., 3] > 0
         assert near_HW[SQUARE].sum() > far_HW[SQUARE].sum()  # seen in more pixels
         outside = page.draw(2, kind="prompted", prompts=[{"at": [100, 150]}], part=part)
         assert "(100, 150) is outside of the part at (150, 80)" in outside.json()["error"]

@@ -49,7 +49,7 @@ def test_two_revisions_are_compared_by_pairs_of_classes(painted):
         {"before": "unlabelled", "after": "tree", "px": 400},
     ]
     shade = painted.ask("GET", "/api/items/1/shade/changes?from=1").content
-    changed_HW = np.asarray(Image.open(io.BytesIO(shade)))[..., 3] > 0
+    changed_HW = np.asarray(Image.open(io.BytesIO(shade)).convert("RGBA"))[..., 3] > 0
     assert changed_HW.sum() == 900
     assert changed_HW[:30, :30].all()
     missing = painted.ask("GET", "/api/items/1/diff", params={"from": 1, "to": 9})
