@@ -162,7 +162,7 @@ def test_the_command_prints_false_alarms_and_delays(tmp_path, painted_bundle):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ((), "--replay needs --per-day"),
+        ((), "--replay of a file needs --per-day"),
         (("--per-day", "9", "--images", "."), "--model and --images go together"),
         (("--per-day", "9", "--target", "often"), "--target 'often': write false alarms"),
         (("--per-day", "9"), "no such file"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..monitoring.replay import Delay, FalseCries, Replay
     from ..monitoring.shifts import Shift
 
+_SQLITE = b"SQLite format 3"
 _MOST_IMAGES = 8
 _STREET_HW = (144, 192)
 _HEADS = ("change", "severity", "images", "warned in 10", "in 20", "median", "alarm median")
@@ -25,9 +26,9 @@ _HEADS = ("change", "severity", "images", "warned in 10", "in 20", "median", "al
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayOptions:
-    """What `watch --replay` is asked for; `per_day` are images."""
+    """What `watch --replay` is asked for; `log` may be a store, and `per_day` are images."""
 
-    log: Path
+    log: str
     per_day: float | None
     target: str
     model: str | None
@@ -37,23 +38,17 @@ class ReplayOptions:
 
 def run_replay(options: ReplayOptions, console: Console) -> int:
     """Replay a log and print what was measured; the exit status of the verb."""
-    from ..core.observation import read_observations
-    from ..monitoring.groups import Observed
-    from ..monitoring.replay import replay
+    from ..monitoring.replay import replay, require_groups
     from ..monitoring.target import Target
 
-    if options.per_day is None:
-        raise ConfigError(
-            "--replay needs --per-day: the images that come in a day, by which a rate of false "
-            "alarms becomes a number of groups"
-        )
     if (options.model is None) != (options.images is None):
         raise ConfigError("--model and --images go together: the model predicts the images")
     target = Target.parse(options.target)
-    log = Observed.gather(read_observations(options.log), where=str(options.log))
+    log, per_day = _read_log(options)
+    require_groups(log, images_per_day=per_day)
     found = replay(
         log,
-        images_per_day=options.per_day,
+        images_per_day=per_day,
         target=target,
         shifts=_make_shifts(log, options, console),
         num=options.replays,
@@ -62,6 +57,36 @@ def run_replay(options: ReplayOptions, console: Console) -> int:
     console.say_all(_describe(found))
     console.result(found.to_json())
     return BAD_VERDICT if found.alarm.is_above else 0
+
+
+def _read_log(options: ReplayOptions) -> tuple["Observed", float]:
+    """The images of a store or of a file of observations, and how many come in a day."""
+    from ..core.observation import read_observations
+    from ..monitoring.groups import Observed
+    from ..serving.watch.history import read_history
+    from ..store.database import Database
+
+    if "://" in options.log or _is_sqlite(Path(options.log)):
+        database = Database.open(options.log)
+        try:
+            history = read_history(database)
+        finally:
+            database.close()
+        return history.log, options.per_day or history.images_per_day
+    if options.per_day is None:
+        raise ConfigError(
+            "--replay of a file needs --per-day: the images that come in a day, by which a "
+            "rate of false alarms becomes a number of groups"
+        )
+    path = Path(options.log)
+    return Observed.gather(read_observations(path), where=options.log), options.per_day
+
+
+def _is_sqlite(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(_SQLITE)) == _SQLITE
 
 
 def _make_shifts(

@@ -9,15 +9,16 @@ from .console import Console
 from .options import AsJson, Host, KeepIn, Port, Quiet, Store, TokenFile
 
 ReplayLog = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--replay",
         metavar="LOG",
-        help="Measure the detector on observations of a time when nothing changed.",
+        help="Measure the detector on observations, or on a store, of a time without change.",
     ),
 ]
 PerDay = Annotated[
-    float | None, typer.Option(metavar="N", min=1e-9, help="Images of the log in a day.")
+    float | None,
+    typer.Option(metavar="N", min=1e-9, help="Images of the log in a day; a store knows it."),
 ]
 AlarmTarget = Annotated[
     str, typer.Option(metavar="N/TIME", help="False alarms that are accepted in a replay.")

@@ -137,5 +137,8 @@ def _parse_lines(lines: Iterable[str | bytes], where: str) -> Iterator[Observati
         try:
             document = json.loads(text)
         except ValueError as error:
-            raise DataError(f"{line}: not JSON ({error})") from error
+            raise DataError(
+                f"{line}: not JSON ({error}); a file of observations that was cut off or "
+                f"changed is written again by `maskwright predict --write observations`"
+            ) from error
         yield Observation.from_json(document, where=line)

@@ -68,7 +68,10 @@ class Observed:
             sources.append(row.source)
             models[row.model] = None
         if not sources:
-            raise DataError(f"{where}: holds no observation")
+            raise DataError(
+                f"{where}: holds no observation; write it again with `maskwright predict "
+                f"--write observations`"
+            )
         values = {
             family: np.array(each).reshape(len(sources), len(names[family]))
             for family, each in numbers.items()

@@ -187,6 +187,13 @@ def _take(log: Observed, index_n: NDArray[np.int64]) -> Observed:
     )
 
 
+def require_groups(log: Observed, *, images_per_day: float) -> None:
+    """Require what `replay` needs of a log, before longer work; raises as it does."""
+    half = _take(log, np.arange(len(log) // 2))
+    monitor = Monitor.start(half, images_per_day=images_per_day)
+    _require_reference(monitor.scopes[""], len(log))
+
+
 def _require_reference(scope: ScopeMonitor, num_images: int) -> None:
     if scope.reference.is_learning:
         size = scope.reference.size
