@@ -12,6 +12,7 @@ from maskwright.quality.votes import count_votes
 from maskwright.store.database import write_meta
 from maskwright.studio.judging import count_errors, estimate_iou, score_sums
 from maskwright.studio.progress import project_end
+from maskwright.studio.project import open_project
 from maskwright.studio.settings import Settings
 from maskwright.studio.stream import _is_gold_due
 from maskwright.studio.verify import verify
@@ -178,11 +179,30 @@ def test_practice_comes_until_it_is_passed_and_shows_the_errors(project, team):
     assert wrong_HW.sum() == 80**2 - 40**2
     own = ann.ask("GET", "/api/people").json()["people"][0]["overall"]["scores"]["practice"]
     assert own["iou"]["value"] < 0.9
+    told = ann.ask("GET", "/api/practice").json()
+    known = {"done": 1, "images": 1, "iou": own["iou"]["value"], "least_iou": 0.9}
+    assert told == {**known, "is_passed": False}
     second = _take_next(ann)
     assert second["is_practice"]
     assert second["id"] != first["id"]
     _label(ann, second["id"], size=41)  # within the tolerance
+    told = ann.ask("GET", "/api/practice").json()
+    assert told == {**known, "iou": 1.0, "is_passed": True}  # the last try counts
     assert not _take_next(ann)["is_practice"]
+
+
+def test_practice_begins_without_the_labels_that_it_is_judged_by(scenes):
+    with open_project(scenes) as project:
+        team = make_team(project, ann="annotator", rob="reviewer", mia="manager")
+        truth_HW = team["mia"].read_map()
+        assert (truth_HW < 255).any()
+        team["mia"].step("submit", 0)
+        team["rob"].step("accept", 0)
+        team["mia"].ask("POST", "/api/items/1/reference", json={"kind": "practice"})
+        _set(team, copies=1)
+        first = _take_next(team["ann"])
+        assert first["is_practice"]
+        assert (team["ann"].read_map(first["id"]) == 255).all()
 
 
 def test_gold_is_three_of_the_first_twenty_and_one_of_each_twenty_after():

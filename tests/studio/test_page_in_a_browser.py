@@ -301,8 +301,8 @@ def test_practice_is_handed_out_judged_and_shown_and_the_board_has_the_numbers(
     browser.wait_for("!document.querySelector('#shade-row').hidden")
     assert "what is wrong" in browser.value("document.querySelector('#shade-text').textContent")
     notice = "document.querySelector('#notice').textContent"
-    browser.wait_for(f"{notice}.startsWith('Practice: compare')")
-    assert "Mean IoU of your practice so far: 0.000." in browser.value(notice)
+    browser.wait_for(f"{notice}.startsWith('Practice 1 of 1: compare')")
+    assert "Your mean IoU so far is 0.000, 0.700 passes. The images" in browser.value(notice)
     click(browser, "#show-board")
     browser.wait_for("document.querySelector('#board').open")
     row = "[...document.querySelectorAll('#people td')].map(e => e.textContent).join('|')"

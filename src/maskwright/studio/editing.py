@@ -362,7 +362,11 @@ def _held_error(item: Item, now_s: float) -> StudioError:
     if item.lease_client is None:
         text = f"{item.key}: nobody has it open for painting; open it again"
     else:
-        text = f"{item.key}: another page paints it; take it over there, or read along"
+        holder = item.lease_person if item.lease_person != LOCAL else None
+        text = (
+            f"{item.key}: {holder or 'another page'} paints it; it can be taken over once that "
+            f"page is closed, or silent for {LEASE_S:.0f} s"
+        )
     free_in_s = max(0.0, round(min(LEASE_S, item.lease_until - now_s), 1))
     details = {"why": "lease", "free_in_s": free_in_s}
     return StudioError(423, text, details)

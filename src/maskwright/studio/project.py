@@ -99,11 +99,13 @@ class Project:
     def read_labels(self, item: Item) -> LabelMap:
         """The labels that the image has in the dataset, all IGNORE where it has none.
 
+        Practice begins without labels: those of the dataset may be the ones it is judged by.
+
         Raises:
             DataError: The image or its labels cannot be read.
         """
         dataset, index = self.data.dataset, self.data.find(item.key)
-        if dataset.has_labels(index):
+        if dataset.has_labels(index) and item.kind != "practice":
             return dataset.labels(index)
         height, width = dataset.size_HW(index)
         return np.full((height, width), IGNORE, np.uint8)

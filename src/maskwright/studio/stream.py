@@ -12,6 +12,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from ..store import items as stored
 from ..store.chain import add_event
 from ..store.database import Connection, read_meta, write_meta
 from ..store.items import Item
-from ..store.judgements import Reference, Score, list_references, list_scores
+from ..store.judgements import Reference, list_references, list_scores
 from .editing import EDITABLE
 from .errors import StudioError
 from .judging import estimate_iou
@@ -29,6 +30,41 @@ from .settings import Settings, read_settings
 
 _BLOCK = 20
 _SEED = "seed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Practice:
+    """How far a person is with practice.
+
+    `num_done` of `num_images` were tried; `iou` is the mean IoU over the last try of each one,
+    None before the first; `least_iou` is the one to reach.
+    """
+
+    num_done: int
+    num_images: int
+    iou: float | None
+    least_iou: float
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether all images were tried, and are right enough together."""
+        is_right = self.iou is not None and self.iou >= self.least_iou
+        return self.num_done == self.num_images and is_right
+
+
+def measure_practice(project: Project, person: Person) -> dict[str, object]:
+    """How far a person is with practice, as JSON; without IoU where settings hide numbers."""
+    with project.store.read() as connection:
+        settings = read_settings(connection)
+        items = project.list_items(connection)
+        practice = _read_practice(connection, items, person.name, settings)
+    return {
+        "done": practice.num_done,
+        "images": practice.num_images,
+        "iou": practice.iou if settings.shows_metrics else None,
+        "least_iou": practice.least_iou,
+        "is_passed": practice.is_passed,
+    }
 
 
 def find_next(project: Project, person: Person) -> Item:
@@ -85,7 +121,8 @@ def _make_copy(
     by_id = {item.id: item for item in items}
     mine = [i for i in items if i.source_id is not None and i.annotator == name]
     references = [r for r in list_references(connection) if r.item_id in by_id]
-    practice = _find_practice(connection, references, mine, name, settings)
+    is_passed = _read_practice(connection, items, name, settings).is_passed
+    practice = None if is_passed else _find_practice(references, mine)
     gold = None if practice else _find_gold(connection, references, items, mine, name, settings)
     reference = practice or gold
     if reference is not None:
@@ -98,37 +135,35 @@ def _make_copy(
     return project.find_item(connection, number)
 
 
-def _find_practice(
-    connection: Connection,
-    references: Sequence[Reference],
-    mine: Sequence[Item],
-    name: str,
-    settings: Settings,
-) -> Reference | None:
-    """The next practice image of a person who has not passed; None after that."""
+def _find_practice(references: Sequence[Reference], mine: Sequence[Item]) -> Reference | None:
+    """The practice image that a person has tried least."""
+    tried = Counter(i.source_id for i in mine if i.kind == "practice")
     practice = [r for r in references if r.kind == "practice"]
-    scores = [s for s in list_scores(connection) if (s.kind, s.person) == ("practice", name)]
-    if not practice or has_passed(
-        scores, {i.id: i.source_id for i in mine}, practice, settings
-    ):
-        return None
-    seen = Counter(i.source_id for i in mine if i.kind == "practice")
-    return min(practice, key=lambda r: seen[r.item_id])
+    return min(practice, key=lambda r: tried[r.item_id], default=None)
 
 
-def has_passed(
-    scores: Sequence[Score],
-    source_by_copy: dict[int, int | None],
-    practice: Sequence[Reference],
-    settings: Settings,
-) -> bool:
-    """Whether the last try of each practice image together reaches the mark."""
-    last = {source_by_copy.get(score.item_id): score.counts for score in scores}
-    tries = [last[r.item_id] for r in practice if r.item_id in last]
-    if len(tries) < len(practice):
-        return False
-    value = estimate_iou(tries).value
-    return value is not None and value >= settings.practice_iou
+def _read_practice(
+    connection: Connection, items: Sequence[Item], name: str, settings: Settings
+) -> Practice:
+    source_by_copy = {i.id: i.source_id for i in items if i.annotator == name}
+    known = {item.id for item in items}
+    wanted = {
+        r.item_id
+        for r in list_references(connection)
+        if r.kind == "practice" and r.item_id in known
+    }
+    last = {
+        source_by_copy.get(score.item_id): score.counts
+        for score in list_scores(connection)
+        if (score.kind, score.person) == ("practice", name)
+    }
+    tries = [counts for source, counts in last.items() if source in wanted]
+    return Practice(
+        num_done=len(tries),
+        num_images=len(wanted),
+        iou=estimate_iou(tries).value if tries else None,
+        least_iou=settings.practice_iou,
+    )
 
 
 def _find_gold(

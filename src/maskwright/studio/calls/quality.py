@@ -13,7 +13,7 @@ from ..routing import Parameter, Route, get, in_thread, post, send_bytes, send_j
 from ..settings import Settings
 from ..shades import ShadeOptions, draw_shade
 from ..site import Site
-from ..stream import find_next
+from ..stream import find_next, measure_practice
 from ..superpixels import NUM_LEVELS
 from .images import ITEM
 
@@ -47,6 +47,12 @@ class Quality:
         """The calls of this group."""
         return [
             post("/api/next", "annotator", self.find_next, "the next work of this person"),
+            get(
+                "/api/practice",
+                "annotator",
+                self.show_practice,
+                "how far this person is with practice, and the mean IoU to reach",
+            ),
             post(f"{ITEM}/merge", "reviewer", self.merge, "merge copies again", Settings),
             get(
                 f"{ITEM}/shade/{{kind}}",
@@ -81,6 +87,11 @@ class Quality:
         """The next work of a person."""
         item = await in_thread(lambda: find_next(self.site.project, request.state.person))
         return send_json(self.site.tell_item(item))
+
+    async def show_practice(self, request: "Request") -> "Response":
+        """How far a person is with practice."""
+        project, person = self.site.project, request.state.person
+        return send_json(await in_thread(lambda: measure_practice(project, person)))
 
     async def merge(self, request: "Request") -> "Response":
         """Merge the copies of an image with other settings."""

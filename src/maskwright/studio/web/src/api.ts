@@ -46,6 +46,8 @@ export interface Span { from_min: number; to_min: number | null; images: number;
 export interface PersonNumbers {
   name: string; fatigue: Span[]; overall: Work; weeks: Record<string, Work>; gold?: { num: number; low: number | null; passes: boolean | null };
 }
+/** How far this person is with practice. */
+export interface Practice { done: number; images: number; iou: number | null; least_iou: number; is_passed: boolean }
 export interface Progress { states: Record<string, number>; days: { day: string; left: number }[]; left: number; end: string | null }
 export interface Example { item: number; rev: number; left: number; top: number; width: number; height: number; is_good: boolean; note: string }
 export interface Guideline { name: string; text: string; extent: "" | "visible" | "whole"; examples: Example[] }
@@ -158,6 +160,7 @@ export const changeSettings = (settings: Settings) => askWith<Settings>("api/set
 export const readReferences = () => askJson<{ references: { item: number; kind: ReferenceKind }[] }>("api/references").then((answer) => answer.references);
 export const setReference = (id: number, kind: ReferenceKind) => askWith<ItemRow>(`api/items/${id}/reference`, { kind });
 export const readPeople = () => askJson<{ people: PersonNumbers[] }>("api/people").then((answer) => answer.people);
+export const readPractice = () => askJson<Practice>("api/practice");
 export const readProgress = () => askJson<Progress>("api/progress");
 export const readGuidelines = () => askJson<{ guidelines: Guideline[] }>("api/guidelines").then((answer) => answer.guidelines);
 export const changeGuideline = (guideline: Guideline) => askWith<Guideline>("api/guidelines", guideline);

@@ -52,10 +52,9 @@ export class Doc {
   get revision(): number { return this.rev; }
   /** What was painted is shown, or was refused. */
   get isSettled(): boolean { return this.waits === 0 || this.refused; }
-  get canPaint(): boolean {
-    const open = EDITABLE.includes(this.state) || (this.state === "in_review" && this.reviewer === this.me);
-    return this.writable && !this.refused && this.waits === 0 && open;
-  }
+  get canPaint(): boolean { return this.writable && !this.refused && this.waits === 0 && this.isOpen; }
+  /** Whether the image is in a state in which this person paints. */
+  get isOpen(): boolean { return EDITABLE.includes(this.state) || (this.state === "in_review" && this.reviewer === this.me); }
 
   /** Load all tiles. */
   async load(): Promise<void> {

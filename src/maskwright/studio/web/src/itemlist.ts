@@ -81,12 +81,11 @@ export class ItemList {
   }
 
   private draw(): void {
-    const { open } = this;
-    const { listed, items } = this;
+    const { open, listed, items } = this;
     const around = Math.max(0, listed.findIndex(({ id }) => id === open) - MOST_ROWS / 2);
-    const rows = listed.slice(around, around + MOST_ROWS).map((item) => this.makeRow(item, open));
+    const rows = listed.slice(around, around + MOST_ROWS).map((item) => this.findRow(item, open));
     const empty = make("li", { className: "empty", textContent: items.length > 0 ? "No image fits the search and the state." : "No images yet." });
-    find("list").replaceChildren(...(rows.length > 0 ? rows : [empty]));
+    this.replaceRows(rows.length > 0 ? rows : [empty]);
     const images = items.filter(({ source }) => (source ?? null) === null);
     const accepted = images.filter(({ state }) => state === "accepted").length;
     const hidden = listed.length > rows.length ? `, ${rows.length} of ${listed.length} listed` : "";
@@ -96,9 +95,28 @@ export class ItemList {
     bar.value = accepted;
   }
 
+  /** Replace what has changed alone: there may be hundreds of rows, and each stroke of anybody asks for it. */
+  private replaceRows(rows: HTMLElement[]): void {
+    const list = find("list");
+    if (rows.length !== list.children.length || rows.some((row, index) => row !== list.children[index])) list.replaceChildren(...rows);
+  }
+
+  private rows = new Map<number, { shown: string; row: HTMLElement }>();
+
+  /** The row of an image, made anew where it shows something else than before. */
+  private findRow(item: ItemRow, open: number | undefined): HTMLElement {
+    const { key, state, annotator, kind, source, is_practice, open_comments } = item;
+    const shown = JSON.stringify([key, state, annotator, kind, source, is_practice, open_comments, this.listPeople(item.id), item.id === open]);
+    const known = this.rows.get(item.id);
+    if (known?.shown === shown) return known.row;
+    const row = this.makeRow(item, open);
+    this.rows.set(item.id, { shown, row });
+    return row;
+  }
+
   private makeRow(item: ItemRow, open: number | undefined): HTMLElement {
     const comments = item.open_comments ? `${item.open_comments} open comment${item.open_comments > 1 ? "s" : ""}` : "";
-    const kind = item.source ? item.kind ?? "" : "";
+    const kind = item.is_practice ? "practice" : item.source ? item.kind ?? "" : "";
     const people = this.listPeople(item.id), seen = people.length > 0 ? `seen by ${people.join(", ")}` : "";
     const button = make("button", { className: "item", onclick: () => this.choose(item.id), title: item.key },
       make("span", { className: "name", textContent: item.key }),

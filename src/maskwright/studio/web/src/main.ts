@@ -1,16 +1,17 @@
 // The page: the list of images, the one that is open and its steps, and what others do.
 
 import { Ahead, type Opened } from "./ahead";
-import { EDITABLE, Refusal, client, findNext, look, readItems, readPeople, readPicture, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
+import { EDITABLE, Refusal, client, findNext, look, readItems, readPicture, readPractice, readProject, takeLease, takeStep, type Comment, type ItemRow, type Look, type Project, type State } from "./api";
 import { Board } from "./board";
 import { Bulk } from "./bulk";
 import { Doc } from "./document";
 import { Guide } from "./guide";
 import { ItemList } from "./itemlist";
+import { AGAIN_MS, listen } from "./live";
 import { showPerson, withLogin } from "./login";
 import { Outbox, type Saving } from "./outbox";
 import { askReason, bindTabs, find, listSteps, make, may, openDialog, showNotice, showTab, STATES, type Step } from "./panels";
-import { Recovery } from "./recovery";
+import { GONE, Recovery } from "./recovery";
 import { References } from "./references";
 import { Review } from "./review";
 import { Shade } from "./shade";
@@ -98,8 +99,6 @@ class App {
     location.hash = String(id);
     showNotice("");
     try {
-      const left = this.outbox.list(id);
-      left.catch(() => undefined); // it is told below
       const row = this.list.find(id), ahead = this.ahead.take(row);
       // The server has an image that was fetched ahead: its lease need not wait until all is shown.
       const early = ahead && row && this.claims(row) ? takeLease(id) : null;
@@ -114,8 +113,6 @@ class App {
       void look(id).then((looks) => this.showLooks(looks));
       await doc.load();
       if (this.doc === doc) await this.claim(early);
-      // What an earlier page has left is refused without the lease: it waits until this page takes it over.
-      if (doc.writable) await this.recovery.sendLeft(id, await left);
     } catch (error) {
       if (opening === this.opening) showNotice(`This image cannot be opened: ${(error as Error).message}`);
     }
@@ -151,11 +148,11 @@ class App {
       .catch(() => undefined); // it is fetched again, and told, when it is opened
   }
 
-  private async takeOver(): Promise<void> {
+  async takeOver(): Promise<void> {
     const { doc } = this;
     if (!doc) return;
-    await this.holdLease(doc, takeLease(doc.item.id, "over"));
-    if (doc.writable) await this.open(doc.item.id);
+    await this.holdLease(doc, takeLease(doc.item.id, "over"), true);
+    if (doc.writable && doc.refused) await this.open(doc.item.id);
   }
 
   /** Whether this page paints an image without being asked to: nobody's, or the person's own work or review. */
@@ -181,19 +178,23 @@ class App {
       showNotice(`This is the work of ${row.annotator}.`, [["Paint on it", () => { this.joined = row.id; void this.claim(); }]]);
   }
 
-  /** Paint the image where its lease comes; else say who has it. */
-  private async holdLease(doc: Doc, asked: Promise<ItemRow>): Promise<void> {
+  /** Paint the image where its lease comes; else say who has it, and when it can be had where somebody `insists`. */
+  private async holdLease(doc: Doc, asked: Promise<ItemRow>, insists = false): Promise<void> {
+    const left = this.outbox.list(doc.item.id);
+    left.catch(() => undefined); // it is told below
     try {
       const { rev } = await asked;
       if (this.doc?.item.id !== doc.item.id) return void takeLease(doc.item.id, "end").catch(() => undefined);
       if (!doc.writable) showNotice("");
       doc.writable = true;
       await doc.follow(rev);
+      // What an earlier page has left, and what was refused, is of use with the lease alone.
+      if (this.doc === doc) await this.recovery.sendLeft(doc.item.id, await left);
     } catch (error) {
       if (!(error instanceof Refusal) || ![403, 423].includes(error.status)) throw error;
       doc.writable = false;
       if (error.status === 403) showNotice(error.message);
-      else showNotice(`${this.nameHolder()} paints this image; here you see what happens.`, [["Take over", () => void this.takeOver()]]);
+      else showNotice(insists ? this.explainLease(error) : `${this.nameHolder()} paints this image; here you see what happens.`, [["Take over", () => void this.takeOver()]]);
     }
     this.showItem();
   }
@@ -206,6 +207,11 @@ class App {
     } catch (error) {
       showNotice((error as Error).message);
     }
+  }
+
+  private explainLease({ answer }: Refusal): string {
+    const { free_in_s = 0 } = answer;
+    return `${this.nameHolder()} has this image open. You can take it over once that page is closed, or silent for two minutes: in ${Math.ceil(free_in_s)} s at the earliest.`;
   }
 
   private nameHolder(): string {
@@ -259,9 +265,10 @@ class App {
 
   /** How right the practice was so far; where the settings hide numbers, the picture alone says it. */
   private async tellPractice(): Promise<void> {
-    const people = await readPeople().catch(() => []), me = people.find(({ name }) => name === this.project.person.name);
-    const value = me?.overall.scores.practice?.iou.value ?? null, sofar = value === null ? "" : ` Mean IoU of your practice so far: ${value.toFixed(3)}.`;
-    showNotice(`Practice: compare your labels with what is shown as wrong.${sofar}`, [["Next work", () => void this.nextWork()]]);
+    const { done, images, iou, least_iou, is_passed } = await readPractice();
+    const sofar = iou === null ? "" : ` Your mean IoU so far is ${iou.toFixed(3)}, ${least_iou.toFixed(3)} passes.`;
+    const then = is_passed ? " You have passed: next comes real work." : done === images ? " The images come again until you pass." : "";
+    showNotice(`Practice ${done} of ${images}: compare your labels with what is shown as wrong.${sofar}${then}`, [["Next work", () => void this.nextWork()]]);
   }
 
   private async openNext(by: number): Promise<void> { await this.openAfter(this.list.next(this.doc?.item.id, by)); }
@@ -269,29 +276,40 @@ class App {
   private async openAfter(row: ItemRow | undefined): Promise<void> { if (row) await this.open(row.id); }
 
   private listen(): void {
-    const source = new EventSource(`api/events?client=${client}`);
-    source.onmessage = ({ data }) => {
-      const news = JSON.parse(data) as News;
-      if (news.kind === "presence") return this.showLooks(news.looks);
-      if (news.kind === "list") return void this.readList();
-      if (news.kind === "comment") return this.review.put(news.item, news.comment);
-      if (news.kind === "gone") return this.showItems(this.list.items.filter(({ id }) => id !== news.item));
-      const { kind: _, client: from, item: id, ...row } = news;
-      this.list.put({ ...row, id });
-      if (from !== client && this.doc?.item.id === id) this.follow(this.doc, news);
-      this.list.show();
-    };
-    source.onopen = () => { if (this.doc) void look(this.doc.item.id); };
+    listen<News>((news) => this.hear(news), (wasCut) => {
+      if (this.doc) void look(this.doc.item.id);
+      if (wasCut) void this.readList();
+    });
     setInterval(() => {
       if (this.doc?.writable) void takeLease(this.doc.item.id).catch(() => undefined);
     }, RENEW_MS);
+    addEventListener("hashchange", () => { // a link to an image, or a step back
+      const row = this.list.find(Number(location.hash.slice(1)));
+      if (row && row.id !== this.wanted) void this.open(row.id);
+    });
     addEventListener("pagehide", () => {
       if (this.doc?.writable && this.outbox.isEmpty) void takeLease(this.doc.item.id, "end").catch(() => undefined);
     });
   }
 
+  private hear(news: News): void {
+    if (news.kind === "presence") return this.showLooks(news.looks);
+    if (news.kind === "list") return void this.readList();
+    if (news.kind === "comment") return this.review.put(news.item, news.comment);
+    if (news.kind === "gone") return this.showItems(this.list.items.filter(({ id }) => id !== news.item));
+    const { kind: _, client: from, item: id, ...row } = news;
+    this.list.put({ ...row, id });
+    if (from !== client && this.doc?.item.id === id) this.follow(this.doc, row);
+    this.list.show();
+  }
+
   private async readList(): Promise<void> {
-    this.showItems(await readItems());
+    try {
+      this.showItems(await readItems());
+    } catch (error) {
+      if (error instanceof Refusal) throw error;
+      return void setTimeout(() => void this.readList(), AGAIN_MS); // the network is away
+    }
     await this.claim();
   }
 
@@ -300,14 +318,13 @@ class App {
     const { doc } = this;
     this.list.items = items;
     const row = this.list.find(doc?.item.id);
-    if (doc && row) doc.state = row.state;
+    if (doc && row) this.follow(doc, row);
     if (doc && !row) {
       this.stage.cancel();
       doc.writable = false;
-      showNotice("This image is not in your list any more.", [["Next work", () => void this.nextWork()]]);
+      if (!doc.refused) showNotice(GONE, [["Next work", () => void this.nextWork()]]);
     }
     this.list.show();
-    if (row) this.showItem();
   }
 
   private showLooks(looks: Look[]): void {
@@ -316,15 +333,16 @@ class App {
     find("lookers").textContent = people.length > 0 ? `also here: ${people.join(", ")}` : "";
   }
 
-  private follow(doc: Doc, news: News): void {
-    doc.state = news.state;
-    if (news.reviewer !== undefined) doc.reviewer = news.reviewer;
-    if (news.kind === "edit") void doc.follow(news.rev).then(() => this.refresh());
-    else if (doc.writable && news.lease && news.lease.client !== client) {
+  /** Show what others have done with the open image. */
+  private follow(doc: Doc, row: Pick<ItemRow, "state" | "rev"> & Partial<ItemRow>): void {
+    doc.state = row.state;
+    if (row.reviewer !== undefined) doc.reviewer = row.reviewer;
+    void doc.follow(row.rev).then(() => this.refresh());
+    if (doc.writable && row.lease && row.lease.client !== client) {
       this.stage.cancel();
       doc.writable = false;
-      showNotice("Another page has taken this image over.", [["Take it back", () => void this.takeOver()]]);
-    } else if (news.lease === null) {
+      showNotice(`${this.nameHolder()} has taken this image over.`, [["Take it back", () => void this.takeOver()]]);
+    } else if (row.lease === null) {
       void this.claim();
     }
     this.showItem();

@@ -6,7 +6,9 @@ import type { Doc } from "./document";
 import type { Outbox, Pending } from "./outbox";
 import { showNotice } from "./panels";
 
-interface Page { readonly doc: Doc | null; open(id: number): Promise<void> }
+export const GONE = "This image is not in your list any more.";
+
+interface Page { readonly doc: Doc | null; open(id: number): Promise<void>; takeOver(): Promise<void> }
 
 export class Recovery {
   constructor(private readonly outbox: Outbox, private readonly page: Page) {}
@@ -26,23 +28,31 @@ export class Recovery {
   async recover(item: number, refusal: Refusal): Promise<void> {
     if (this.page.doc?.item.id !== item) return;
     this.page.doc.refused = true;
-    await this.page.open(item);
-    this.askAbout(await this.outbox.list(item), refusal.message);
+    const isGone = refusal.status === 404;
+    if (!isGone) await this.page.open(item);
+    this.askAbout(await this.outbox.list(item), isGone ? GONE : refusal.message);
   }
 
   private askAbout(left: Pending[], why = "The image was changed elsewhere."): void {
     const strokes = left.length === 1 ? "1 edit was" : `${left.length} edits were`;
-    showNotice(`${why} ${strokes} not taken and stand in this browser.`, [
-      ["Paint them again", () => void this.paintAgain(left)],
+    showNotice(`${why.replace(/[^.]$/, "$&.")} ${strokes} not taken and stand in this browser.`, [
+      ...this.listWays(left),
       ["Save as a file", () => { this.save(left); this.askAbout(left, why); }],
       ["Throw away", () => this.throwAway(left)],
     ]);
   }
 
+  /** How edits come into the image: once this page has its lease, it asks again. */
+  private listWays(left: Pending[]): [string, () => void][] {
+    const { doc } = this.page;
+    if (!doc?.isOpen || doc.refused) return [];
+    return [doc.writable ? ["Paint them again", () => void this.paintAgain(left)] : ["Take over", () => void this.page.takeOver()]];
+  }
+
   private async paintAgain(left: Pending[]): Promise<void> {
     const { doc } = this.page;
-    if (!doc) return;
-    if (!doc.canPaint) return showNotice("Take the image over first; the edits stay in this browser.");
+    await doc?.whenShown();
+    if (!doc?.canPaint) return;
     const again = dropUndone(left), lost: Pending[] = [];
     for (const pending of left) if (!again.includes(pending)) await this.outbox.drop(pending);
     for (const pending of again) {
