@@ -43,6 +43,15 @@ def make_team(project, **roles):
     return pages
 
 
+def wait_for_job(page):
+    """The job of a project once it has ended."""
+    end = time.monotonic() + 60
+    while (job := page.ask("GET", "/api/job").json())["state"] == "running":
+        assert time.monotonic() < end, job
+        time.sleep(0.02)
+    return job
+
+
 def let_in(project, name, role):
     """Add a user and a session of that user; the secret of its cookie."""
     secret, now = f"secret of {name}".replace(" ", "-"), time.time()

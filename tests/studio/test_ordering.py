@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from tests.studio_pages import make_page
+from tests.studio_pages import make_page, wait_for_job
 
 from maskwright.core.errors import DataError
 from maskwright.core.labels import IGNORE
@@ -21,13 +21,8 @@ def _order(page, order, **scores):
 
 def _order_long(page, order):
     """Order by a rule that takes long, and wait for its end."""
-    state = _order(page, order).json()
-    end = time.monotonic() + 60
-    while state["state"] == "running":
-        assert time.monotonic() < end, state
-        time.sleep(0.02)
-        state = page.ask("GET", "/api/order").json()
-    return state
+    assert _order(page, order).json()["kind"] == "order"
+    return wait_for_job(page)
 
 
 def _list_first(page):
@@ -73,12 +68,12 @@ def test_one_long_work_at_a_time_says_how_far_it_is_and_why_it_failed():
         raise DataError("a.png: cannot be read")
 
     assert jobs.last.to_json()["state"] == "none"
-    progress = jobs.start("the order by uncertainty", work, ended.set)
+    progress = jobs.start("order", "the order by uncertainty", work, ended.set)
     while progress.done < 1:
         time.sleep(0.01)
     assert (progress.state, progress.total) == ("running", 2)
-    with pytest.raises(StudioError, match="uncertainty is running, 1 of 2 are done; wait for"):
-        jobs.start("the order by rarity", work, ended.set)
+    with pytest.raises(StudioError, match="uncertainty is running, 1 of 2 are done; wait"):
+        jobs.start("order", "the order by rarity", work, ended.set)
     goes_on.set()
     assert ended.wait(60)
     assert (jobs.last.state, jobs.last.error) == ("failed", "a.png: cannot be read")

@@ -8,12 +8,14 @@ for item in studio.list_items():
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPSConnection
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from ..core.errors import ConfigError, OutputError
 from ..core.labels import LabelMap
@@ -21,6 +23,8 @@ from .errors import StudioError
 from .tiles import MOST_TILES_ASKED, join_blobs, join_tiles, parse_tiles, split_blobs
 
 _TIMEOUT_S = 60.0
+_POLL_S = 0.2
+"""Between two questions how far a job is."""
 
 Document = Mapping[str, Any]
 Answer = tuple[int, Mapping[str, str], bytes]
@@ -140,6 +144,33 @@ class StudioClient:
     def comment(self, item_id: int, text: str, **more: object) -> Document:
         """Comment on an image; `at_xy` is a pixel, `thread` the comment that is answered."""
         return self.post(f"/api/items/{item_id}/comments", {"text": text, **more})
+
+    def import_labels(self, archive: Path) -> Document:
+        """Replace labels by those of a ZIP; how many `images` have them, and the `left_out`.
+
+        Raises:
+            StudioError: It is no dataset of these images, or somebody cancelled it.
+        """
+        query = urlencode({"name": archive.name})
+        self.post(f"/api/import?{query}", archive.read_bytes())
+        return self._wait_for_job()
+
+    def export(self, form: str, tag: str = "") -> bytes:
+        """The accepted images, or those of a tag, in a format that `convert` writes, as a ZIP.
+
+        Raises:
+            StudioError: There is nothing to write, or somebody cancelled it.
+        """
+        self.post("/api/export", {"format": form, "tag": tag})
+        self._wait_for_job()
+        return self.ask("GET", "/api/export")
+
+    def _wait_for_job(self) -> Document:
+        while (job := self.get("/api/job"))["state"] == "running":
+            time.sleep(_POLL_S)
+        if job["state"] != "finished":
+            raise StudioError(422, job["error"] or f"{job['what']}: was cancelled")
+        return job
 
     @staticmethod
     def _parse(content: bytes) -> Document:

@@ -1,5 +1,6 @@
 """Import labels of any format into a project, as edits that can be undone."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ..core.progress import Progress, silent
 from ..data.classes.kinds import BACKGROUND_NAMES
 from ..data.dataset import FolderDataset
 from .editing import EDITABLE, replace_map
+from .jobs import JobCancelledError
 from .pairing import open_labels
 from .people import LOCAL
 from .project import Project
@@ -43,7 +45,8 @@ def import_labels(
     """Replace the labels of images by those of another dataset with the same keys.
 
     `path` is a folder or an archive; its labels may come without images. Images that are
-    submitted or accepted stay as they are. A background that the format implies is unlabelled
+    submitted or accepted stay as they are. Where it is cancelled, the images so far have their
+    labels. A background that the format implies is unlabelled
     where the project has no such class.
 
     Raises:
@@ -66,14 +69,17 @@ def _import(
     ]
     done: list[int] = []
     left_out: list[str] = []
-    for item in progress(wanted, total=len(wanted), what="importing"):
-        try:
-            labels_HW = table[dataset.labels(index_by_key[item.key])]
-            _replace(project, item.id, labels_HW, path.name, actor)
-        except DataError as error:
-            left_out.append(str(error))
-        else:
-            done.append(item.id)
+    with suppress(
+        JobCancelledError
+    ):  # each image is an edit of its own: those so far are there
+        for item in progress(wanted, total=len(wanted), what="importing"):
+            try:
+                labels_HW = table[dataset.labels(index_by_key[item.key])]
+                _replace(project, item.id, labels_HW, path.name, actor)
+            except DataError as error:
+                left_out.append(str(error))
+            else:
+                done.append(item.id)
     return Imported(tuple(done), tuple(left_out))
 
 
@@ -101,9 +107,12 @@ def _replace(
     with project.store.write() as connection:
         item = project.find_item(connection, item_id)
         if item.state not in EDITABLE:
-            raise DataError(f"{item.key}: is {item.state} and not changed")
+            raise DataError(
+                f"{item.key}: is {item.state} and not changed; return or reopen it first"
+            )
         if item.size_HW != labels_HW.shape:
             raise DataError(
-                f"{item.key}: is {item.size_HW} (H, W), the labels are {labels_HW.shape}"
+                f"{item.key}: is {item.size_HW} (H, W), the labels are {labels_HW.shape}; "
+                f"give labels of the size of the image"
             )
         replace_map(connection, item, labels_HW, {"tool": "import", "from": where}, actor)

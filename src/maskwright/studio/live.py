@@ -32,11 +32,13 @@ class News:
         self._listeners: set[_Listener] = set()
         self._looks: dict[str, tuple[Person, Item]] = {}
 
-    def tell(self, message: Mapping[str, object], item: Item | None = None) -> None:
-        """Send a message to all pages, or to those that may see its image."""
+    def tell(
+        self, message: Mapping[str, object], item: Item | None = None, role: str = "viewer"
+    ) -> None:
+        """Send a message to all pages of a role, or to those that may see its image."""
         text = f"data: {json.dumps(message)}\n\n"
         for listener in [*self._listeners]:
-            if item is not None and not sees(listener.person, item):
+            if not listener.person.may(role) or (item and not sees(listener.person, item)):
                 continue
             if listener.queue.qsize() >= _MOST_WAITING:
                 self._end(listener)

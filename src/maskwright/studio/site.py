@@ -1,7 +1,7 @@
 """Site: what all calls of one running studio share."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from .assist import Assistant
 from .editing import Client
 from .errors import StudioError
 from .guard import Guard
-from .jobs import Jobs
+from .jobs import JobProgress, Jobs, Kind, Work
 from .live import News
 from .people import Person
 from .pictures import Pictures
@@ -67,6 +67,26 @@ class Site:
             self.hook.send(
                 {"event": verb, "project": self.project.name, "person": person, **document}
             )
+
+    def start_job(
+        self, kind: Kind, what: str, work: Work, ended: Callable[[], None]
+    ) -> JobProgress:
+        """As `Jobs.start`; pages of managers are told of the begin and the end.
+
+        Raises:
+            StudioError: 409, other work is not done.
+        """
+
+        def tell() -> None:
+            self.news.tell({"kind": "job"}, role="manager")
+
+        def end() -> None:
+            ended()
+            tell()
+
+        progress = self.jobs.start(kind, what, work, end)
+        tell()
+        return progress
 
     def tell_item(self, item: Item, client: str = "") -> dict[str, object]:
         """Tell all pages that may see an image how it is now; its JSON."""

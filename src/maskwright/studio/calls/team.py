@@ -49,10 +49,10 @@ class Team:
                 "manager",
                 self.order,
                 "order the work by `scores`, `uncertainty` or `disagreement` of the model, "
-                "`rarity` of classes, the `queue` of `watch --relabel`, or at `random`",
+                "`rarity` of classes, the `queue` of `watch --relabel`, or at `random`; the "
+                "first three after the scores are jobs",
                 WorkOrder,
             ),
-            get("/api/order", "manager", self.show_order, "how far the ordering is"),
             get("/api/guidelines", "viewer", self.show_guidelines, "how classes are labelled"),
             post(
                 "/api/guidelines",
@@ -101,15 +101,11 @@ class Team:
         if body.order in LONG:
             if body.order != "rarity":
                 site.assistant.require_model()
-            started = site.jobs.start(f"the order by {body.order}", work, self._tell_order)
-            return send_json(started.to_json())
+            what = f"the order by {body.order}"
+            return send_json(site.start_job("order", what, work, self._tell_order).to_json())
         number = await in_thread(lambda: work(silent))
         self._tell_order()
         return send_json({"state": "finished", "images": number})
-
-    async def show_order(self, _request: "Request") -> "Response":
-        """The ordering that runs, or the last one."""
-        return send_json(self.site.jobs.last.to_json())
 
     def _tell_order(self) -> None:
         self.site.news.tell({"kind": "list"})

@@ -143,17 +143,33 @@ export const takeSteps = (verb: "accept" | "return", items: { item: number; rev:
   askWith<{ images: number; refused: string[] }>("api/steps", { verb, items });
 export const readTags = () => askJson<{ tags: { name: string; at: string; images: number }[] }>("api/tags").then((answer) => answer.tags);
 export const readFormats = () => askJson<{ formats: string[] }>("api/formats").then((answer) => answer.formats);
-export const importZip = (file: File) =>
-  askJson<{ images: number; left_out: string[] }>("api/import", { method: "POST", body: file, headers: { "Content-Type": "application/zip" } });
-export const exportZip = async (format: string, tag: string) => {
-  const answer = await ask(`api/export?${new URLSearchParams({ format, tag })}`);
-  const name = /filename="(.+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1] ?? "export.zip";
-  return { name, content: await answer.blob() };
-};
+/** Long work of the project: the one that runs, or the last one. */
+export interface Job {
+  kind: "" | "order" | "import" | "export"; what: string; state: "none" | "running" | "finished" | "failed" | "cancelled";
+  step: string; done: number; total: number; images: number; left_out: string[]; file: string; num_bytes: number; error: string;
+}
+export const readJob = () => askJson<Job>("api/job");
+export const cancelJob = () => askWith<Job>("api/job/cancel", {});
+export const beginExport = (format: string, tag: string) => askWith<Job>("api/export", { format, tag });
+export const exportUrl = "api/export";
+
+/** Send a ZIP with labels: `sent` gets the share that is on its way, `signal` ends it. `fetch` cannot tell the share. */
+export function importZip(file: File, sent: (share: number) => void, signal: AbortSignal): Promise<Job> {
+  const request = new XMLHttpRequest();
+  return new Promise((resolve, reject) => {
+    request.open("POST", `api/import?${new URLSearchParams({ name: file.name })}`);
+    for (const [name, value] of [["X-Maskwright", "studio"], ["X-Client", client], ["Content-Type", "application/zip"]]) request.setRequestHeader(name, value);
+    request.responseType = "json";
+    request.upload.onprogress = ({ loaded, total }) => sent(total > 0 ? loaded / total : 0);
+    request.onload = () => { if (request.status < 400) resolve(request.response as Job); else reject(new Refusal(request.status, request.response ?? {})); };
+    request.onerror = () => reject(new Error(`${file.name}: the server does not answer`));
+    request.onabort = () => reject(new Error(`${file.name}: cancelled; nothing was imported.`));
+    signal.onabort = () => request.abort();
+    request.send(file);
+  });
+}
 export type Order = "scores" | "uncertainty" | "disagreement" | "rarity" | "queue" | "random";
-export interface OrderState { state: "running" | "finished" | "failed"; images: number; done?: number; total?: number; error?: string }
-export const readOrder = () => askJson<OrderState>("api/order");
-export const orderWork = (order: Order, scores: Record<string, number>) => askWith<OrderState>("api/order", { order, scores });
+export const orderWork = (order: Order, scores: Record<string, number>) => askWith<Pick<Job, "state" | "images">>("api/order", { order, scores });
 export const findNext = () => askWith<ItemRow>("api/next", {});
 export const readSettings = () => askJson<Settings>("api/settings");
 export const changeSettings = (settings: Settings) => askWith<Settings>("api/settings", settings);

@@ -1,12 +1,11 @@
 // The board: progress, people and their numbers, and the settings of the project.
 
-import { addTag, changeSettings, orderWork, readOrder, readPeople, readProgress, readSettings, type Estimate, type Order, type Person, type PersonNumbers, type Settings } from "./api";
+import { addTag, changeSettings, orderWork, readPeople, readProgress, readSettings, type Estimate, type Order, type Person, type PersonNumbers, type Settings } from "./api";
 import { Accounts } from "./accounts";
 import { Files, save, writeCsv } from "./files";
+import { Jobs } from "./jobs";
 import { find, make, may, openDialog, showNotice, STATES } from "./panels";
 
-/** Between two questions how far an ordering is. */
-const POLL_MS = 500;
 const CHART_W = Math.min(760, innerWidth - 40), CHART_H = 150;
 
 /** What each setting is called; those without text are not shown. */
@@ -36,11 +35,14 @@ function showPart(name: string): void {
 export class Board {
   private settings: Settings | null = null;
   private readonly accounts: Accounts;
-  private readonly files = new Files();
+  readonly jobs = new Jobs();
+  private readonly files = new Files(this.jobs);
 
   constructor(private readonly me: Person, private readonly classes: string[]) {
     this.accounts = new Accounts(me);
     find("show-board").onclick = () => void this.open();
+    find("show-job").onclick = () => { showPart("work"); void this.open(); };
+    if (may(me, "manager")) void this.jobs.follow();
     for (const button of document.querySelectorAll<HTMLButtonElement>("[data-part]")) {
       button.hidden = !may(me, ROLE_OF_PART[button.dataset.part!]);
       button.onclick = () => showPart(button.dataset.part!);
@@ -79,19 +81,11 @@ export class Board {
   private async order(): Promise<void> {
     const order = find<HTMLSelectElement>("order").value as Order, file = find<HTMLInputElement>("order-file").files?.[0];
     const say = (text: string) => { find("order-note").textContent = text; };
-    say("Working...");
-    try {
-      const scores = order === "scores" ? parseScores(await file?.text() ?? "") : {};
-      let state = await orderWork(order, scores);
-      while (state.state === "running") {
-        say(`${state.done} of ${state.total} images...`);
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-        state = await readOrder();
-      }
-      say(state.state === "failed" ? state.error ?? "" : `${state.images} images are ordered.`);
-    } catch (error) {
-      say((error as Error).message);
-    }
+    say("");
+    await this.jobs.begin(async () => {
+      const { state, images } = await orderWork(order, order === "scores" ? parseScores(await file?.text() ?? "") : {});
+      if (state === "finished") say(`${images} images are ordered.`);
+    });
   }
 
   private async showPeople(): Promise<void> {

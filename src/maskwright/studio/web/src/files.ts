@@ -1,28 +1,20 @@
 // Tags, and labels that come in and go out as files.
 
-import { exportZip, importZip, readFormats, readTags } from "./api";
+import { beginExport, importZip, readFormats, readTags } from "./api";
+import type { Jobs } from "./jobs";
 import { find, make } from "./panels";
 
-const MOST_LEFT_OUT = 5;
-
 export class Files {
-  constructor() {
+  constructor(jobs: Jobs) {
     find("import-form").onsubmit = (event) => {
       event.preventDefault();
       const file = find<HTMLInputElement>("import-file").files?.[0];
-      if (file) void tell("import-note", async () => {
-        const { images, left_out } = await importZip(file), more = left_out.length - MOST_LEFT_OUT;
-        return [`${images} images have the imported labels.`, ...left_out.slice(0, MOST_LEFT_OUT), ...(more > 0 ? [`and ${more} more`] : [])].join("\n");
-      });
+      if (file) void jobs.send(file.name, (sent, signal) => importZip(file, sent, signal));
     };
     find("export-form").onsubmit = (event) => {
       event.preventDefault();
       const [form, tag] = ["export-format", "export-tag"].map((id) => find<HTMLSelectElement>(id).value);
-      void tell("export-note", async () => {
-        const { name, content } = await exportZip(form, tag);
-        save(name, content);
-        return `${name}: ${(content.size / 1e6).toFixed(1)} MB`;
-      });
+      void jobs.begin(() => beginExport(form, tag), true);
     };
   }
 
@@ -35,13 +27,6 @@ export class Files {
     find("export-format").replaceChildren(...formats.map((value) => make("option", { value, textContent: value })));
     find<HTMLSelectElement>("export-format").value = chosen;
   }
-}
-
-/** Say that something runs, and what came of it. */
-async function tell(id: string, work: () => Promise<string>): Promise<void> {
-  const note = find(id);
-  note.textContent = "Working...";
-  note.textContent = await work().catch((error: Error) => error.message);
 }
 
 /** The cells of a table as CSV; none begins a formula. */

@@ -41,6 +41,7 @@ class App {
   private guide: Guide;
   private versions: Versions;
   private references: References;
+  private board: Board;
   private stage: Stage;
   private outbox!: Outbox;
   private recovery!: Recovery;
@@ -59,7 +60,7 @@ class App {
     this.guide = new Guide({ canEdit: may(project.person, "manager"), seen: () => this.doc && { item: this.doc.item.id, rev: this.doc.revision, ...this.stage.view.seenPart } });
     this.versions = new Versions({ canErase: may(project.person, "admin"), redraw, reload: (id) => this.open(id), before: (id) => this.list.next(id, -1) });
     this.references = new References(project.person);
-    new Board(project.person, project.classes.map(({ name }) => name));
+    this.board = new Board(project.person, project.classes.map(({ name }) => name));
     this.list = new ItemList(project.person, (id) => void this.open(id));
     this.review = new Review({
       redraw,
@@ -278,7 +279,7 @@ class App {
   private listen(): void {
     listen<News>((news) => this.hear(news), (wasCut) => {
       if (this.doc) void look(this.doc.item.id);
-      if (wasCut) void this.readList();
+      if (wasCut) void this.readList().then(() => this.board.jobs.follow());
     });
     setInterval(() => {
       if (this.doc?.writable) void takeLease(this.doc.item.id).catch(() => undefined);
@@ -294,6 +295,7 @@ class App {
 
   private hear(news: News): void {
     if (news.kind === "presence") return this.showLooks(news.looks);
+    if (news.kind === "job") return void this.board.jobs.follow();
     if (news.kind === "list") return void this.readList();
     if (news.kind === "comment") return this.review.put(news.item, news.comment);
     if (news.kind === "gone") return this.showItems(this.list.items.filter(({ id }) => id !== news.item));
