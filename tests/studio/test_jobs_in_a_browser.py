@@ -66,9 +66,11 @@ def test_an_import_and_an_export_end_in_the_page_with_numbers_and_reasons(
     click(browser, "#export-form button")
     name = "photos-accepted-mask_folder.zip"
     browser.wait_for(f"{TEXT}.startsWith('{name}: 1 image is in ')")
-    browser.value("location.reload()")  # the file is still there
-    browser.wait_for(f"document.querySelector('#job-text')?.textContent.startsWith('{name}')")
-    assert not browser.value("document.querySelector('#job-save').hidden")
+    browser.value("window.is_old = 1, location.reload()")  # the file is still there
+    browser.wait_for(
+        "!window.is_old && document.querySelector('#job-save')?.hidden === false && "
+        f"{TEXT}.startsWith('{name}')"
+    )
 
 
 @pytest.fixture

@@ -35,14 +35,14 @@ function showPart(name: string): void {
 export class Board {
   private settings: Settings | null = null;
   private readonly accounts: Accounts;
-  readonly jobs = new Jobs();
+  private readonly jobs = new Jobs();
   private readonly files = new Files(this.jobs);
 
   constructor(private readonly me: Person, private readonly classes: string[]) {
     this.accounts = new Accounts(me);
     find("show-board").onclick = () => void this.open();
     find("show-job").onclick = () => { showPart("work"); void this.open(); };
-    if (may(me, "manager")) void this.jobs.follow();
+    this.followJobs();
     for (const button of document.querySelectorAll<HTMLButtonElement>("[data-part]")) {
       button.hidden = !may(me, ROLE_OF_PART[button.dataset.part!]);
       button.onclick = () => showPart(button.dataset.part!);
@@ -59,6 +59,9 @@ export class Board {
     find("people-csv").onclick = () => save("people.csv", new Blob([writeCsv(find<HTMLTableElement>("people"))], { type: "text/csv" }));
     find("settings-form").onsubmit = (event) => { event.preventDefault(); void this.save(); };
   }
+
+  /** Work may have begun, or ended. */
+  followJobs(): void { if (may(this.me, "manager")) void this.jobs.follow(); }
 
   async open(): Promise<void> {
     try {

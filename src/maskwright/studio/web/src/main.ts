@@ -279,7 +279,7 @@ class App {
   private listen(): void {
     listen<News>((news) => this.hear(news), (wasCut) => {
       if (this.doc) void look(this.doc.item.id);
-      if (wasCut) void this.readList().then(() => this.board.jobs.follow());
+      if (wasCut) void this.readList().then(() => this.board.followJobs());
     });
     setInterval(() => {
       if (this.doc?.writable) void takeLease(this.doc.item.id).catch(() => undefined);
@@ -295,7 +295,7 @@ class App {
 
   private hear(news: News): void {
     if (news.kind === "presence") return this.showLooks(news.looks);
-    if (news.kind === "job") return void this.board.jobs.follow();
+    if (news.kind === "job") return this.board.followJobs();
     if (news.kind === "list") return void this.readList();
     if (news.kind === "comment") return this.review.put(news.item, news.comment);
     if (news.kind === "gone") return this.showItems(this.list.items.filter(({ id }) => id !== news.item));
