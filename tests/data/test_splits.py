@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from maskwright.core.errors import ConfigError, DataError, OutputError
 from maskwright.data.dataset import open_dataset
+from maskwright.data.opening import stratify
 from maskwright.data.opening.splitfile import SplitFile
-from maskwright.data.opening.stratify import assign_splits
+from maskwright.data.opening.stratify import assign_splits, count_pixels
 from maskwright.data.splits import make_split
 
 SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
@@ -376,3 +377,14 @@ def test_a_table_may_name_one_split_alone(write, pairs, tmp_path):
     (tmp_path / "t.csv").write_text("key,split\n" + "".join(f"im0{n},val\n" for n in range(4)))
     make_split(root, split_file=tmp_path / "t.csv")
     assert open_dataset(root).splits == {"val": 4}
+
+
+def test_pixels_are_counted_by_class_in_pieces_of_any_size(monkeypatch):
+    labels_HW = np.random.default_rng(0).integers(0, 7, (50, 61)).astype(np.uint8)
+    labels_HW[::9] = 255
+    expected = [int((labels_HW == index).sum()) for index in range(5)]
+    assert count_pixels(labels_HW, 5).tolist() == expected
+    assert count_pixels(labels_HW[:, ::2], 9)[7:].tolist() == [0, 0]
+    assert count_pixels(labels_HW[:0], 2).tolist() == [0, 0]
+    monkeypatch.setattr(stratify, "_MOST_EXACT", 17)
+    assert count_pixels(labels_HW, 5).tolist() == expected

@@ -9,7 +9,8 @@ from maskwright.cli.main import app
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.data.pixels.images import read_data
 from maskwright.inference.predictor import open_model
-from maskwright.serving.client import Client, encode_exactly, open_remote, split_address
+from maskwright.serving.client import Client, open_remote, split_address
+from maskwright.serving.exactfile import encode_exactly
 
 
 def test_a_client_returns_the_prediction_of_the_model(server, small, photographs):

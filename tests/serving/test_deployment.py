@@ -115,9 +115,14 @@ class Chart:
         if words[0] == "add":
             return str(sum(map(self._find, words[1:])))
         if words[0] == "toYaml":
-            assert words[2:4] == ["|", "nindent"], words
-            text = yaml.safe_dump(self._find(words[1]), default_flow_style=False)
-            return "\n" + textwrap.indent(text.rstrip(), int(words[4]) * " ")
+            *found, pipe, verb, depth = words[1:]
+            assert (pipe, verb) == ("|", "nindent"), words
+            value = self._find(found[-1].rstrip(")"))
+            if len(found) == 2:
+                assert found[0] == "(toStrings", words
+                value = [str(each) for each in value]
+            text = yaml.safe_dump(value, default_flow_style=False)
+            return "\n" + textwrap.indent(text.rstrip(), int(depth) * " ")
         value = self._find(words[0])
         assert words[1:] in ([], ["|", "quote"]), words
         return json.dumps(value) if words[1:] else str(value)
@@ -128,7 +133,7 @@ def test_the_helm_chart_is_a_server_as_that_of_kubernetes(store):
     chart = Chart(
         models=["a=/models/a/bundle", "b=/models/b/bundle"],
         storeSecret=store,
-        options=["--threads", "2"] if store else [],
+        options=["--threads", 2] if store else [],
         graceSeconds=60,
     )
     deployment, service = chart.render("deployment.yaml"), chart.render("service.yaml")

@@ -166,6 +166,23 @@ def test_an_error_is_json_on_every_path(server, method, path, headers, status):
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize(
+    ("path", "mib", "status", "message"),
+    [
+        ("/v1/predict?model=small", 80, 413, "the body has more than 64 MiB"),
+        ("/v1/jobs?name=a.zip", 20, 501, "this server takes no jobs"),
+        ("/nothing", 20, 404, "Not Found"),
+    ],
+)
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+def test_a_client_that_still_sends_gets_the_answer(
+    server, path, mib, status, message, connection
+):
+    answer = server.ask("POST", path, bytes(mib << 20), Connection=connection)
+    assert answer.status == status
+    assert answer.json["error"].startswith(message)
+
+
 def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(server):
     head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (30_000).to_bytes(4, "big") * 2
     answer = server.predict(head, model="small")

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,6 +17,7 @@ from .docs import TABLE
 from .endpoints import Endpoint, Endpoints
 from .errors import HANDLED, answer_exception
 from .log import Log, write_log
+from .receiving import TOO_SLOW, Body
 from .service import Service, request_id
 
 GONE = 499
@@ -35,23 +36,29 @@ _HEADERS = {
 def build_app(service: Service, *, log: Log = write_log, table: Endpoints = TABLE) -> ASGIApp:
     """The application of a service; its models are started and stopped by the caller."""
     routes = [Route(e.path, _serve(service, e, log), methods=[e.method]) for e in table]
-    return _secure(
-        Starlette(routes=routes, exception_handlers=dict.fromkeys(HANDLED, answer_exception))
-    )
+    app = Starlette(routes=routes, exception_handlers=dict.fromkeys(HANDLED, answer_exception))
+    return _secure(app, service.limits.receive_s)
 
 
-def _secure(app: ASGIApp) -> ASGIApp:
-    """The application with headers of security on every answer, also where no route fits."""
+def _secure(app: ASGIApp, most_s: float) -> ASGIApp:
+    """The application with headers of security on every answer, also where no route fits.
+
+    Errors are sent when the body has come, for which `most_s` seconds are left.
+    """
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        body = Body(receive, Headers(scope=scope))
+
         async def send_secured(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if message["status"] >= 400 and message["status"] != TOO_SLOW:
+                    await body.discard(most_s)
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await app(scope, receive, send_secured)
+        await app(scope, body.receive, send_secured)
 
     return run
 

@@ -50,7 +50,7 @@ class _LimitedProtocol(H11Protocol):
         del msg  # which is plain text
         text = "the head of the request is not HTTP/1.1, or larger than 16 KiB"
         answer = answer_error(400, text, _CLOSE)
-        head = h11.Response(status_code=400, headers=answer.raw_headers)
+        head = h11.Response(status_code=400, headers=answer.raw_headers, reason=b"Bad Request")
         for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()

@@ -3,13 +3,15 @@
 import asyncio
 import zlib
 from collections.abc import AsyncGenerator, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Receive
 
 from .errors import ServingError
 from .limits import Limits
@@ -18,7 +20,11 @@ T = TypeVar("T")
 _SLOWEST_BYTES = 1 << 18
 """Per second, beyond the time that every body has."""
 
+TOO_SLOW = 408
+"""Status of a request whose body does not come in time."""
+
 _MOST_NAME = 200
+_MOST_DISCARDED_BYTES = 1 << 30
 _UNPACKED_STEP = 1 << 20
 
 
@@ -81,10 +87,8 @@ def require_length(request: Request) -> int:
         ServingError: 411, there is no header.
     """
     if "content-length" not in request.headers:
-        raise ServingError(
-            411, "Content-Length is missing; send a file of known size", {"Connection": "close"}
-        )
-    return _content_length(request)
+        raise ServingError(411, "Content-Length is missing; send a file of known size")
+    return _content_length(request.headers)
 
 
 async def receive_file(request: Request, limits: Limits, file: Path, num_bytes: int) -> None:
@@ -131,6 +135,35 @@ def unpack(body: bytes, encoding: str, most_bytes: int) -> bytes:
     return unpacked
 
 
+class Body:
+    """The messages of the body of one request; `is_over` when the last one was received."""
+
+    def __init__(self, receive: Receive, headers: Headers) -> None:
+        self._receive = receive
+        self._headers = headers
+        self.is_over = False
+
+    async def receive(self) -> Message:
+        """The next message."""
+        message = await self._receive()
+        self.is_over = not message.get("more_body", False)
+        return message
+
+    async def discard(self, most_s: float) -> None:
+        """Receive what is left: a client that is still sending does not read its answer.
+
+        One that waits for leave to send reads it, and one that sends very much, or too slowly,
+        has to do without.
+        """
+        num_bytes = _content_length(self._headers)
+        if num_bytes > _MOST_DISCARDED_BYTES or "expect" in self._headers:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                while not self.is_over:
+                    await self.receive()
+
+
 async def run_unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """Run `work`, and cancel it when the client disconnects; its body is read already.
 
@@ -157,7 +190,7 @@ async def _wait_for_end(request: Request) -> None:
 
 
 async def _stream(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
-    if _content_length(request) > limits.body_bytes:
+    if _content_length(request.headers) > limits.body_bytes:
         raise _too_large(limits.body_bytes)
     num_bytes = 0
     async for chunk in request.stream():
@@ -167,15 +200,15 @@ async def _stream(request: Request, limits: Limits) -> AsyncGenerator[bytes, Non
         yield chunk
 
 
-def _content_length(request: Request) -> int:
-    text = request.headers.get("content-length", "0")
+def _content_length(headers: Headers) -> int:
+    text = headers.get("content-length", "0")
     return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def expect_bytes(request: Request, limits: Limits) -> int:
     """The bytes that a body may have, by its header."""
     if "content-length" in request.headers:
-        return min(_content_length(request), limits.body_bytes)
+        return min(_content_length(request.headers), limits.body_bytes)
     return limits.body_bytes
 
 
@@ -188,9 +221,8 @@ def _too_large(most_bytes: int) -> ServingError:
         413,
         f"the body has more than {most_bytes >> 20} MiB; send a smaller image, or start the "
         f"server with a larger --max-body",
-        {"Connection": "close"},
     )
 
 
 def _too_slow() -> ServingError:
-    return ServingError(408, "the body did not arrive in time", {"Connection": "close"})
+    return ServingError(TOO_SLOW, "the body did not arrive in time", {"Connection": "close"})

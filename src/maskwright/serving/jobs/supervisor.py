@@ -139,14 +139,13 @@ class Jobs:
                 413,
                 f"{num_bytes >> 20} MiB, and all jobs together have {quota >> 20} MiB; start "
                 f"the server with a larger --job-quota",
-                {"Connection": "close"},
             )
         if used + self._held_bytes + num_bytes > quota:
             raise ServingError(
                 507,
                 f"all jobs together have {quota >> 20} MiB on the disk of the server; delete "
                 f"jobs that you no longer need, or come again later",
-                {"Retry-After": "60", "Connection": "close"},
+                {"Retry-After": "60"},
             )
 
     @contextmanager

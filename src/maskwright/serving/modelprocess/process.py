@@ -148,7 +148,7 @@ def open_session(choice: ModelChoice) -> Session:
     """Open the model of a process and warm it up; raises as `open_ensemble`."""
     model = choice.open(Tiling(), num_images=MANY_IMAGES)
     _require_parity(Path(choice.path), model)
-    return Session(
+    session = Session(
         model,
         name=choice.name,
         version=choice.version,
@@ -156,6 +156,9 @@ def open_session(choice: ModelChoice) -> Session:
         max_wait_s=choice.max_wait_s,
         judges=_open_judges(choice, model.card.labels),
     )
+    for size_HW in choice.warm:
+        session.rehearse(size_HW)
+    return session
 
 
 def _open_judges(choice: ModelChoice, spec: LabelSpec) -> SiteJudges | None:

@@ -32,6 +32,8 @@ from ...inference.refiner import Refinement
 from ...inference.tiling import Tiling
 from ...measurement.mapjudge import Judgement, SiteJudges
 from ...pages.display import Display
+from ..exactfile import encode_exactly
+from ..imagehead import read_head
 from ..messages import RAW, SCORE, ModelFacts, Outcome, Task
 from .answers import DESCRIBED, Answered, encode, needs_confidence
 from .batcher import BatchedStrategy, Batcher, NotWantedError, SharedEngine
@@ -113,6 +115,21 @@ class Session:
     def look_again(self) -> None:
         """Drop what waits for the engine and was cancelled."""
         self._batcher.look_again()
+
+    def rehearse(self, size_HW: tuple[int, int]) -> Outcome:
+        """Run a black image through all steps, as a request does.
+
+        The first image loads readers and compiles loops: no client is to wait for that.
+        """
+        spec = self._model.card.input
+        image_HWC: Image = np.zeros((*size_HW, spec.channels), np.uint8)
+        if spec.max_value > 255:
+            image_HWC = image_HWC.astype(np.uint16)
+        body = encode_exactly(image_HWC, None, where="image")
+        head = read_head(body, where="image")
+        task = Task(id=0, suffix="", num_px=0, name="", form=DESCRIBED[0], observe=True)
+        task = task.of_image(head.suffix, head.num_px, "image")
+        return self.run(task, body, lambda: False)
 
     def run(self, task: Task, body: bytes, is_cancelled: Callable[[], bool]) -> Outcome:
         """The outcome of a task; an error of the image or of an option is one too."""
