@@ -14,6 +14,7 @@ from maskwright.monitoring.estimate import SCHEMA as ESTIMATOR_SCHEMA
 from maskwright.monitoring.window import Window
 from maskwright.serving.access import Access
 from maskwright.serving.endpoints import WATCHING
+from maskwright.serving.watch import dashboard
 from maskwright.serving.watch import judge as judging
 from maskwright.serving.watch.estimates import estimate_columns
 from maskwright.serving.watch.judge import (
@@ -174,6 +175,33 @@ def test_the_state_is_that_of_the_worst_source_that_is_shown(app, watch, monkeyp
     ):
         page = _text(ask(app, "GET", f"/watch?span=6h&source={scope}").body.decode())
         assert said in page, scope
+
+
+def test_the_state_is_the_gravest_open_alarm(app, watch, filled):
+    alarms = [
+        (f"silence {BUNDLE} yard/camera-5", "camera-5 is silent"),
+        (f"loss {BUNDLE}", "parts is less accurate"),
+    ]
+    for topic, title in alarms:
+        with watch.database.write() as connection:
+            raise_alarm(connection, topic, "alarm", {"title": title, "text": "look"}, filled[1])
+        page = _text(ask(app, "GET", "/watch?span=1h").body.decode())
+        assert f"State {title} look" in page
+    page = _text(ask(app, "GET", "/watch?span=1h&source=hall").body.decode())
+    assert "State parts is less accurate look" in page
+    with watch.database.write() as connection:
+        for topic, _ in alarms[::-1]:
+            end_alarm(connection, topic, filled[1])
+            raise_alarm(connection, f"loss {'c' * 16}", "alarm", {}, filled[1])  # of another
+    page = _text(ask(app, "GET", "/watch?span=1h").body.decode())
+    assert "State the images have changed" in page
+
+
+def test_two_values_are_shown_with_the_digits_in_which_they_differ():
+    show = dashboard._format_both
+    assert show(0.9998, 0.9996, "share") == ("99.98\xa0%", "99.96\xa0%")
+    assert show(0.25, 0.5, "share") == ("25\xa0%", "50\xa0%")
+    assert show(0.25, 0.25, "share") == ("25\xa0%", "25\xa0%")
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """`maskwright watch`: the dashboard of a store that servers of models write, or a replay."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .console import Console
 from .options import AsJson, Host, KeepIn, Port, Quiet, Store, TokenFile
+
+if TYPE_CHECKING:
+    from ..serving.watch.keeper import KeepOptions
 
 ReplayLog = Annotated[
     str | None,
@@ -84,11 +88,16 @@ def watch(
     elif relabel is not None:
         _relabel(console, store, keep_in, relabel, most)
     else:
-        _show_dashboard(store, host, port, token_file, console)
+        _show_dashboard(store, keep_in, host, port, token_file, console)
 
 
 def _show_dashboard(
-    store: str | None, host: str, port: int, token_file: Path | None, console: Console
+    store: str | None,
+    keep_in: Path | None,
+    host: str,
+    port: int,
+    token_file: Path | None,
+    console: Console,
 ) -> None:
     from ..serving.access import Access, read_tokens
     from ..serving.endpoints import WATCHING
@@ -108,13 +117,28 @@ def _show_dashboard(
             port=port,
             drain_s=0,
             grace_s=2,
-            watch=WatchOptions(store=store or make_default_store(), records=False),
+            watch=WatchOptions(
+                store=store or make_default_store(), keep=_find_kept(keep_in), records=False
+            ),
         ),
         Access(host, tokens=None if token_file is None else read_tokens(token_file)),
         announce=announce,
         log=ignore if console.quiet else write_log,
         table=WATCHING,
     )
+
+
+def _find_kept(folder: Path | None) -> "KeepOptions | None":
+    """The images that a server has kept, to be shown; None where there are none."""
+    from ..core.errors import DataError
+    from ..serving.watch.keeper import KeepOptions, find_kept_folder
+
+    found = folder or find_kept_folder()
+    if found.is_dir():
+        return KeepOptions(folder=found, share=1.0, quota_bytes=sys.maxsize)
+    if folder is not None:
+        raise DataError(f"{folder}: there is no such folder; name that of serve --keep-in")
+    return None
 
 
 def _add_truth(console: Console, store: str | None, kept: Path | None, folder: Path) -> None:

@@ -95,11 +95,11 @@ def acknowledge(connection: Connection, n: int, who: str, now: float) -> bool:
 
 
 def list_alarms(connection: Connection, *, most: int, since: float = 0.0) -> list[Alarm]:
-    """The alarms that began last or are open, the newest first."""
+    """The alarms that are open and those that began last; of both, the newest first."""
     table = tables.alarm
     query = select(table).where((table.c.began >= since) | table.c.ended.is_(None))
-    rows = connection.execute(query.order_by(table.c.n.desc()).limit(most))
-    return [_to_alarm(row) for row in rows]
+    order = (table.c.ended.is_not(None), table.c.n.desc())
+    return [_to_alarm(row) for row in connection.execute(query.order_by(*order).limit(most))]
 
 
 def list_open(connection: Connection) -> list[Alarm]:

@@ -21,7 +21,7 @@ from ...pages.timechart import (
     Unit,
     format_unit,
 )
-from ...store.alarms import DEAD, JOINS, Alarm
+from .alarmlist import LIGHTEST, describe_time, find_gravest, list_alarms, render_chip
 from .charts import (
     CONTROL,
     describe_accuracy,
@@ -69,7 +69,7 @@ def render_dashboard(
         tuple(a.began for a in figures.alarms if a.began > figures.view.start),
     )
     sections = [
-        Section("Alarms", "", _list_alarms(figures, may_operate=may_operate)),
+        Section("Alarms", "", list_alarms(figures, may_operate=may_operate)),
         Section(
             "What has changed",
             _describe_reference(figures),
@@ -113,7 +113,8 @@ _BAND = "The band holds 95 % of the means of as many images in the reference."
 
 def _describe_reference(figures: Figures) -> str:
     promise = (
-        "An alarm is promised to be false at most once in 90 days, over all cameras together."
+        "An alarm is promised to be false at most once in 90 days, over all cameras together. "
+        "In all charts a dotted line is the beginning of an alarm of any kind."
     )
     if figures.judged is None or not figures.judged.has_baseline:
         return (
@@ -177,15 +178,19 @@ def _list_tiles(figures: Figures) -> list[str]:
 
 
 def _render_state(figures: Figures) -> str:
-    """The state of what is shown, or that of a source inside it which is worse."""
+    """The gravest open alarm of what is shown, or the state of the worst source inside it."""
     status, judged = figures.status, figures.judged
     state, text = "learning" if status is None else status.state, _explain_state(figures)
     for one in () if judged is None else judged.statuses.values():
         is_inside = figures.view.scope in list_scopes(one.scope)
         if is_inside and one.state in _GRAVE and _GRAVE.get(state, 0) < _GRAVE[one.state]:
             state, text = one.state, f"{one.scope}; of all that is shown: {text}"
+    title, alarm = _STATES[state], find_gravest(figures)
+    if alarm is not None and (state != "alarm" or not alarm.topic.startswith(LIGHTEST)):
+        state, title = "alarm", str(alarm.document.get("title", alarm.topic))
+        text = str(alarm.document.get("text", ""))
     return (
-        f'<div class="tile state {state}">State<b>{_STATES[state]}</b>'
+        f'<div class="tile state {state}">State<b>{escape(title)}</b>'
         f"<small>{escape(text)}</small></div>"
     )
 
@@ -233,7 +238,7 @@ def _list_scopes(figures: Figures) -> str:
     rows = [
         (
             escape(one.scope or "all images"),
-            _render_chip(one.state),
+            render_chip(one.state),
             _render_meter(one.sums),
             _render_meter(one.evidence),
             escape(", ".join(TITLES.get(f, f) for f in one.change.families))
@@ -245,10 +250,6 @@ def _list_scopes(figures: Figures) -> str:
     heads = ("images of", "state", "towards a warning", "towards an alarm", "what differs")
     table = render_table("State of each source", heads, rows, words=(0, 1, 2, 3), wrapped=(4,))
     return table + "".join(_describe_change(one) for one in statuses if one.change)
-
-
-def _render_chip(state: str) -> str:
-    return f'<span class="chip {state}">{escape(state)}</span>'
 
 
 def _render_meter(share: float) -> str:
@@ -268,100 +269,36 @@ def _describe_change(status: Status) -> str:
         rows.append((escape(TITLES.get(family, family)),))
         for effect in effects:
             low, high = (format_unit(value, unit) for value in effect.interval)
-            rows.append(
-                (
-                    escape(effect.name),
-                    format_unit(effect.before, unit),
-                    format_unit(effect.after, unit),
-                    f"{low} to {high}",
-                    f"{effect.size:+.1f}",
-                )
-            )
+            before, after = _format_both(effect.before, effect.after, unit)
+            size = f"{effect.size:+.1f}"
+            rows.append((escape(effect.name), before, after, f"{low} to {high}", size))
     heads = ("number", "before", "now", "difference (95 %)", "in standard deviations")
     scope = status.scope or "all images"
     table = render_table(f"What differs in {scope}", heads, rows)
     return f"<h3>{escape(scope)}</h3>{table}"
 
 
-def _list_alarms(figures: Figures, *, may_operate: bool) -> str:
-    if not figures.alarms:
-        return f"<p>None in this time.</p>{_list_failed(figures)}"
-    shown = [alarm for alarm in figures.alarms if _find_leader(figures, alarm) is None]
-    rows = [
-        (
-            escape(str(alarm.document.get("title", alarm.topic))) + _list_same(figures, alarm),
-            _render_chip(alarm.level if alarm.ended is None else "over"),
-            _describe_time(alarm.began),
-            "" if alarm.ended is None else _describe_time(alarm.ended),
-            _describe_seen(alarm, may_operate=may_operate),
-            escape(str(alarm.document.get("text", ""))),
-        )
-        for alarm in shown
-    ]
-    heads = ("alarm", "state", "since", "until", "seen", "what")
-    table = render_table("Alarms", heads, rows, words=(0, 1, 2, 3, 4), wrapped=(5,))
-    return table + _list_failed(figures)
-
-
-def _list_failed(figures: Figures) -> str:
-    """The messages that did not arrive, each with the reason and what becomes of it."""
-    if not figures.failed:
-        return ""
-    rows = []
-    for one, alarm in figures.failed:
-        title = "" if alarm is None else str(alarm.document.get("title", alarm.topic))
-        tries = format_count(one.attempts, "attempt")
-        again = f"after {tries}, again at {_describe_time(one.due)}"
-        if one.state == DEAD:
-            again = f"given up after {tries}, {_describe_time(one.due)}"
-        rows.append((escape(title), escape(one.channel), again, escape(one.error)))
-    heads = ("alarm", "channel", "not delivered", "reason")
-    table = render_table("Not delivered", heads, rows, words=(0, 1, 2), wrapped=(3,))
-    return f"<h3>Not delivered</h3>{table}"
-
-
-def _find_leader(figures: Figures, alarm: Alarm) -> int | None:
-    """The alarm of the same cause in whose line this one is shown: not one that is over."""
-    for one in figures.alarms:
-        if one.n == alarm.document.get(JOINS):
-            return one.n if one.ended is None or alarm.ended is not None else None
-    return None
-
-
-def _list_same(figures: Figures, alarm: Alarm) -> str:
-    """The other parts of the images in which the cause of an alarm shows."""
-    joined = [a for a in figures.alarms if _find_leader(figures, a) == alarm.n]
-    if not joined:
-        return ""
-    parts = ", ".join(str(a.document.get("source") or "all images") for a in reversed(joined))
-    return f"<br>The same in {escape(parts)}"
-
-
-def _describe_time(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC).astimezone():%b %d, %H:%M}"
-
-
-def _describe_seen(alarm: Alarm, *, may_operate: bool) -> str:
-    if alarm.acknowledged is not None:
-        return f"{_describe_time(alarm.acknowledged)} {escape(alarm.acknowledged_by or '')}"
-    if not may_operate:
-        return "no"
-    return (
-        f'<form method="post" action="watch/alarms/{alarm.n}/acknowledge">'
-        f"<button>Acknowledge</button></form>"
-    )
+def _format_both(before: float, after: float, unit: Unit) -> tuple[str, str]:
+    """Two values, with the digits in which they differ: 99.98 % and 99.96 %, not 100 %."""
+    texts = format_unit(before, unit), format_unit(after, unit)
+    if unit != "share" or texts[0] != texts[1] or before == after:
+        return texts
+    decimals = min(4, -math.floor(math.log10(abs(100 * (after - before)))))
+    return f"{100 * before:.{decimals}f}\u00a0%", f"{100 * after:.{decimals}f}\u00a0%"
 
 
 def _list_worst(figures: Figures, *, may_operate: bool, keeps: bool) -> str:
     if not figures.worst:
         more = "" if keeps else "; serve with --keep 1% keeps some"
         return f"<p>No image of this time is kept{more}.</p>"
+    if not keeps:
+        return "<p>The server that kept images shows them, or --keep-in with its folder.</p>"
     if not may_operate:
         return "<p>Images are shown to tokens with the scope admin.</p>"
     pictures = "".join(
         f'<figure><img src="watch/images/{quote(record.image)}" alt="">'
         f"<figcaption>{format_share(1 - record.uncertainty)} confident, "
-        f"{_describe_time(record.at)} {escape(record.source)}<br>{render_code(record.key)}"
+        f"{describe_time(record.at)} {escape(record.source)}<br>{render_code(record.key)}"
         f"</figcaption></figure>"
         for record in figures.worst
     )
