@@ -71,6 +71,21 @@ def test_a_running_studio_is_backed_up_and_the_copy_is_whole(accepted, photos, t
         assert np.array_equal(make_page(project).read_map(1), kept_HW)
 
 
+def test_a_running_studio_is_exported_verified_and_gets_users(accepted, tmp_path):
+    with open_project(accepted) as project:
+        done = _run(accepted, "--export", "coco", "-o", tmp_path / "coco")
+        assert done.returncode == 0, done.stderr
+        one, own = open_dataset(tmp_path / "coco"), open_dataset(accepted / "studio")
+        assert one.keys == own.keys
+        assert (one.labels(0) == own.labels(0)).all()
+        assert "the log is whole" in _run(accepted, "--verify").stdout
+        assert _run(accepted, "--add-user", "ann:annotator").returncode == 0
+        page = make_page(project)
+        assert "log in first" in page.ask("GET", "/api/items").json()["error"]
+        refused = _run(accepted, "--import", tmp_path / "coco")
+        assert "is writing here; wait until it has ended" in refused.stderr
+
+
 def test_a_user_is_added_and_a_folder_without_a_studio_has_no_backup(photos, tmp_path):
     added = _run(photos, "--classes", "a", "--add-user", "ann:annotator")
     assert "ann (annotator) logs in with the password" in added.stdout

@@ -150,6 +150,7 @@ def studio(
         classes=classes.split(",") if classes else (),
         store_url=store,
         allow_outside=allow_outside,
+        may_share=new_user is not None or verify or export is not None,
         progress=console.progress,
     ) as project:
         if new_user is not None:

@@ -45,6 +45,10 @@ class OutputError(MaskwrightError):
     """Results could not be written: read-only folder, full disk, path in the way."""
 
 
+class LockedError(OutputError):
+    """Another process writes into the folder."""
+
+
 class TrainingError(MaskwrightError):
     """Training had to stop: NaN, out of memory, nothing to learn from."""
 

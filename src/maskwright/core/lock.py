@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .errors import OutputError
+from .errors import LockedError
 
 if sys.platform != "win32":
     import fcntl
@@ -42,7 +42,7 @@ def hold_lock(folder: Path) -> Iterator[Lock]:
     """Lock `folder`, which must exist, until the block ends.
 
     Raises:
-        OutputError: Another process, or another thread of this one, holds the lock.
+        LockedError: Another process, or another thread of this one, holds the lock.
     """
     held = folder.resolve()
     if held in _HELD:
@@ -109,7 +109,7 @@ def _describe_this() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
-def _locked_error(folder: Path, owner: str) -> OutputError:
-    return OutputError(
+def _locked_error(folder: Path, owner: str) -> LockedError:
+    return LockedError(
         f"{folder}: {owner} is writing here; wait until it has ended, or choose another folder"
     )

@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from .tables import event
 
 _EMPTY = "{}"
 START = "0" * 64
 """The hash before the first event."""
+
+_ADD = insert(event)
+_END = select(event.c.n, event.c.sha).order_by(event.c.n.desc()).limit(1)
+_FIND_REQUEST = select(event).where(event.c.request_key == bindparam("request_key"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +68,12 @@ def add_event(
         "document": json.dumps(document, sort_keys=True, allow_nan=False),
         "prev_sha": prev_sha,
     }
-    connection.execute(insert(event).values(**row, sha=_hash_row(row)))
+    connection.execute(_ADD, {**row, "sha": _hash_row(row)})
 
 
 def find_end(connection: Connection) -> tuple[int, str]:
     """The number and the hash of the last event; 0 and `START` of an empty log."""
-    last = connection.execute(
-        select(event.c.n, event.c.sha).order_by(event.c.n.desc()).limit(1)
-    ).one_or_none()
+    last = connection.execute(_END).one_or_none()
     return (0, START) if last is None else (last.n, last.sha)
 
 
@@ -102,8 +104,7 @@ def find_edit(connection: Connection, item_id: int, seq: int) -> Event | None:
 
 def find_request(connection: Connection, request_key: str) -> Event | None:
     """The event of a request that came before."""
-    query = select(event).where(event.c.request_key == request_key)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_FIND_REQUEST, {"request_key": request_key}).one_or_none()
     return None if row is None else _to_event(row)
 
 

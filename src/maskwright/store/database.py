@@ -45,16 +45,18 @@ class Database:
         self._file: tuple[int, int] | None = None
 
     @classmethod
-    def open(cls, where: Path | str) -> "Database":
+    def open(cls, where: Path | str, *, is_shared: bool = False) -> "Database":
         """Open the database at a path or a URL, or make an empty one.
+
+        One that `is_shared` with a running process is not upgraded.
 
         Raises:
             ConfigError: As `find_place`.
-            OutputError: It cannot be opened or written, or a newer version made it.
+            OutputError: It cannot be opened or written, or another version made it.
         """
         database = cls(find_place(where))
         try:
-            database.prepare(database.upgrade_copied)
+            database.prepare(database.refuse_upgrade if is_shared else database.upgrade_copied)
         except BaseException:
             database.close()
             raise
@@ -93,6 +95,17 @@ class Database:
         file = Path(self.name)
         copy_file(file, file.with_name(f"{file.name}.v{version}"))
         upgrade_tables(connection, version)
+
+    def refuse_upgrade(self, _connection: Connection, version: int) -> None:
+        """Refuse a store of an earlier version.
+
+        Raises:
+            OutputError: Always.
+        """
+        raise OutputError(
+            f"{self.name}: a store of version {version}, which an earlier maskwright has open; "
+            f"end that one first"
+        )
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from . import tables
 
@@ -21,6 +21,25 @@ POOL = "pool"
 
 ERASED = "erased"
 """The state of an image whose class map and history were removed."""
+
+_FIND = select(tables.item).where(tables.item.c.id == bindparam("item_id"))
+"""As the statements below, built once: to build one takes longer than to run it."""
+
+_CHANGE = update(tables.item).where(tables.item.c.id == bindparam("item_id"))
+_LIST_TILES = (
+    select(tables.tile.c.column, tables.tile.c.row, tables.tile.c.sha)
+    .where(tables.tile.c.item_id == bindparam("item_id"))
+    .order_by(tables.tile.c.row, tables.tile.c.column)
+)
+_REMOVE_TILE = delete(tables.tile).where(
+    tables.tile.c.item_id == bindparam("at_item"),
+    tables.tile.c.column == bindparam("at_column"),
+    tables.tile.c.row == bindparam("at_row"),
+)
+_ADD_TILE, _ADD_BLOB = insert(tables.tile), insert(tables.blob)
+_ARE_NAMED = tables.blob.c.sha.in_(bindparam("shas", expanding=True))
+_READ_BLOBS = select(tables.blob.c.sha, tables.blob.c.content).where(_ARE_NAMED)
+_LIST_BLOBS = select(tables.blob.c.sha).where(_ARE_NAMED)
 
 _MOST_NAMES = 500
 """Names in one query; SQLite takes some thousand."""
@@ -100,16 +119,13 @@ def list_items(connection: Connection) -> Iterator[Item]:
 
 def find_item(connection: Connection, item_id: int) -> Item | None:
     """One image by its number."""
-    row = connection.execute(
-        select(tables.item).where(tables.item.c.id == item_id)
-    ).one_or_none()
+    row = connection.execute(_FIND, {"item_id": item_id}).one_or_none()
     return None if row is None else _to_item(row)
 
 
 def change_item(connection: Connection, item_id: int, **values: object) -> None:
     """Set columns of one image."""
-    table = tables.item
-    connection.execute(update(table).where(table.c.id == item_id).values(**values))
+    connection.execute(_CHANGE, {"item_id": item_id, **values})
 
 
 def expire_leases(connection: Connection) -> None:
@@ -126,12 +142,7 @@ def end_leases(connection: Connection, *, person: str = "", session: str = "") -
 
 def list_tiles(connection: Connection, item_id: int) -> TileIndex:
     """The hashes of all tiles of one image."""
-    table = tables.tile
-    rows = connection.execute(
-        select(table.c.column, table.c.row, table.c.sha)
-        .where(table.c.item_id == item_id)
-        .order_by(table.c.row, table.c.column)
-    )
+    rows = connection.execute(_LIST_TILES, {"item_id": item_id})
     return {(column, row): sha for column, row, sha in rows}
 
 
@@ -139,15 +150,13 @@ def set_tiles(connection: Connection, item_id: int, tiles: TileIndex) -> None:
     """Set the hashes of some tiles, whose blobs are there."""
     if not tiles:
         return
-    table = tables.tile
-    places = [{"at_column": column, "at_row": row} for column, row in tiles]
-    here = (table.c.column == bindparam("at_column"), table.c.row == bindparam("at_row"))
-    connection.execute(delete(table).where(table.c.item_id == item_id, *here), places)
+    places = [{"at_item": item_id, "at_column": c, "at_row": r} for c, r in tiles]
+    connection.execute(_REMOVE_TILE, places)
     rows = [
         {"item_id": item_id, "column": column, "row": row, "sha": sha}
         for (column, row), sha in tiles.items()
     ]
-    connection.execute(insert(table), rows)
+    connection.execute(_ADD_TILE, rows)
 
 
 def remove_tiles(connection: Connection, item_id: int) -> None:
@@ -165,23 +174,23 @@ def remove_blobs(connection: Connection, shas: Sequence[str]) -> None:
 
 def add_blobs(connection: Connection, blobs: Mapping[str, bytes]) -> None:
     """Add compressed tiles by their hash; those that are there stay."""
-    there = read_blobs(connection, list(blobs)).keys()
+    there = {row.sha for row in _select_blobs(connection, _LIST_BLOBS, list(blobs))}
     rows = [{"sha": s, "content": content} for s, content in blobs.items() if s not in there]
     if rows:
-        connection.execute(insert(tables.blob), rows)
+        connection.execute(_ADD_BLOB, rows)
 
 
 def read_blobs(connection: Connection, shas: Sequence[str]) -> dict[str, bytes]:
     """Compressed tiles by their hash; those that are not there are left out."""
-    found: dict[str, bytes] = {}
-    table = tables.blob
+    return {row.sha: row.content for row in _select_blobs(connection, _READ_BLOBS, shas)}
+
+
+def _select_blobs(
+    connection: Connection, query: Select[Any], shas: Sequence[str]
+) -> Iterator[Row[Any]]:
     for start in range(0, len(shas), _MOST_NAMES):
         part = shas[start : start + _MOST_NAMES]
-        rows = connection.execute(
-            select(table.c.sha, table.c.content).where(table.c.sha.in_(part))
-        )
-        found.update((row.sha, row.content) for row in rows)
-    return found
+        yield from connection.execute(query, {"shas": part})
 
 
 def list_blobs(connection: Connection) -> Iterator[tuple[str, bytes]]:

@@ -3,9 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from . import tables
+
+_FIND_USER = select(tables.user).where(tables.user.c.name == bindparam("name"))
+_FIND_SESSION = select(tables.session.c.sha, tables.session.c.user).where(
+    tables.session.c.sha == bindparam("sha"), tables.session.c.expires >= bindparam("now")
+)
+"""Built once: each request asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +39,7 @@ def list_users(connection: Connection) -> Iterator[User]:
 
 def find_user(connection: Connection, name: str) -> User | None:
     """One user by name."""
-    query = select(tables.user).where(tables.user.c.name == name)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_FIND_USER, {"name": name}).one_or_none()
     return None if row is None else User(**row._mapping)
 
 
@@ -67,9 +72,7 @@ def add_session(
 
 def find_session(connection: Connection, sha: str, *, now: float) -> Session | None:
     """The session of a browser by the hash of its secret, while its time is not over."""
-    table = tables.session
-    query = select(table.c.sha, table.c.user).where(table.c.sha == sha, table.c.expires >= now)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_FIND_SESSION, {"sha": sha, "now": now}).one_or_none()
     return None if row is None else Session(row.sha, row.user)
 
 

@@ -30,15 +30,20 @@ def export_accepted(
         ConfigError: There is no such format, or it cannot be written.
         OutputError: `out` exists and `mode` does not replace it, or it cannot be written.
     """
-    restore_accepted(project)
+    if not project.is_shared:
+        restore_accepted(project)
     with project.store.read() as connection:
         items = stored.list_items(connection)
         accepted = [i for i in items if i.state == "accepted" and i.source_id is None]
-    if not accepted:
-        raise DataError(
-            f"{project.folder.parent}: no image is accepted yet; submit and accept some in "
-            f"the studio"
-        )
+        if not accepted:
+            raise DataError(
+                f"{project.folder.parent}: no image is accepted yet; submit and accept some "
+                f"in the studio"
+            )
+        if project.is_shared:  # its files change meanwhile
+            revisions = {item.id: item.rev for item in accepted}
+            with _lay_out(project, connection, revisions, progress) as folder:
+                return convert(folder, out, to=to, mode=mode, progress=progress)
     return convert(project.folder, out, to=to, mode=mode, progress=progress)
 
 

@@ -11,14 +11,14 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..core.atomic import explain_write_errors, new_file
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, LockedError
 from ..core.labels import IGNORE, LabelMap, LabelSpec
 from ..core.lock import hold_lock
 from ..core.progress import Progress, silent
@@ -38,11 +38,15 @@ _CLASSES, _IMAGES_ALONE = "classes", "images_alone"
 
 @dataclass(frozen=True)
 class Project:
-    """The data and its store; `folder` is DATA/studio."""
+    """The data and its store; `folder` is DATA/studio.
+
+    One that `is_shared` is open in another process too, which looks after the folder.
+    """
 
     data: LabelledData
     store: Database
     folder: Path
+    is_shared: bool = False
 
     @property
     def spec(self) -> LabelSpec:
@@ -119,12 +123,14 @@ def open_project(
     classes: Sequence[str] = (),
     store_url: str | None = None,
     allow_outside: bool = False,
+    may_share: bool = False,
     progress: Progress = silent,
 ) -> Iterator[Project]:
     """Open the data at `path` with its store, which is made where there is none.
 
     `classes` are those of a folder of images without labels; the store keeps them. With
-    `store_url`, the store is a database of PostgreSQL.
+    `store_url`, the store is a database of PostgreSQL. What only reads, or writes one
+    transaction, `may_share` the project with the process that has it open.
 
     Raises:
         DataError: Not a folder with images.
@@ -141,8 +147,8 @@ def open_project(
         )
     with explain_write_errors(folder):
         folder.mkdir(exist_ok=True)
-    with hold_lock(folder):
-        store = Database.open(store_url or folder / STUDIO_FILE)
+    with _lock_or_share(folder, may_share=may_share and not is_new) as is_shared:
+        store = Database.open(store_url or folder / STUDIO_FILE, is_shared=is_shared)
         try:
             if not is_new:
                 data = open_data(
@@ -152,13 +158,28 @@ def open_project(
                     allow_outside=allow_outside,
                     progress=progress,
                 )
-            _add_new_images(store, data, images_alone=bool(classes))
-            if store_url is not None:
-                with new_file(folder / STUDIO_PLACE) as file:
-                    file.write(f"{store.name}\n".encode())
-            yield Project(data, store, folder)
+            if not is_shared:
+                _add_new_images(store, data, images_alone=bool(classes))
+                if store_url is not None:
+                    with new_file(folder / STUDIO_PLACE) as file:
+                        file.write(f"{store.name}\n".encode())
+            yield Project(data, store, folder, is_shared)
         finally:
             store.close()
+
+
+@contextmanager
+def _lock_or_share(folder: Path, *, may_share: bool) -> Iterator[bool]:
+    """Lock a project in the block, or share it with the process that has the lock."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold_lock(folder))
+        except LockedError:
+            if not may_share:
+                raise
+            yield True
+        else:
+            yield False
 
 
 def _require_own_store(folder: Path, store_url: str | None) -> None:

@@ -1,6 +1,7 @@
 """Run the studio: one process with one thread for the network and others for the work."""
 
 import socket
+import sys
 import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,6 +24,10 @@ from .proxy import NO_PROXY, PublicAddress, serve_under
 
 if TYPE_CHECKING:
     import uvicorn
+
+_SWITCH_S = 0.0005
+"""After this time Python lets the thread of another request run. By default it is 5 ms, which
+an edit waits for at each of its dozen statements while others read the list of images."""
 
 
 def serve(
@@ -114,6 +119,7 @@ def _run(server: "uvicorn.Server", listener: socket.socket, news: News) -> None:
         end(sig, frame)
 
     server.handle_exit = end_streams  # type: ignore[method-assign]
+    sys.setswitchinterval(_SWITCH_S)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 

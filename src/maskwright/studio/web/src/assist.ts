@@ -78,12 +78,12 @@ export class Assist {
     else this.rests = setTimeout(() => this.preview(doc, planned), REST_MS);
   }
 
-  /** The labels may have changed: what an edit has changed is not shown as what it would change. */
-  refresh(): void {
+  /** The labels may have changed: what an edit has changed is not shown as what it would change. Whether superpixels have to be drawn again. */
+  refresh(): boolean {
     const { doc } = this.tools;
-    if (!doc?.isSettled) return;
-    this.cells.settle();
+    if (!doc?.isSettled) return false;
     if (this.previewed !== null && this.previewed !== doc.revision) this.show();
+    return this.cells.settle();
   }
 
   private preview(doc: Doc, [brush, geometry]: [Brush, Asked]): void {

@@ -108,12 +108,13 @@ export class Cells {
     this.settle();
   }
 
-  /** What was touched is painted, or is not any more. */
-  settle(): void {
-    if (this.path) return;
+  /** What was touched is painted, or is not any more; whether it was shown until now. */
+  settle(): boolean {
+    if (this.path || this.touched.size === 0) return false;
     for (const id of this.touched) if (id !== this.hovered) this.fill(id, 0);
     this.touched.clear();
     this.area = NOTHING;
+    return true;
   }
 
   private touch(id: number): void {

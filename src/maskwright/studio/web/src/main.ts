@@ -10,7 +10,7 @@ import { ItemList } from "./itemlist";
 import { AGAIN_MS, listen } from "./live";
 import { showPerson, withLogin } from "./login";
 import { Outbox, type Saving } from "./outbox";
-import { askReason, bindTabs, find, listSteps, make, may, openDialog, showNotice, showTab, STATES, type Step } from "./panels";
+import { askReason, bindTabs, closeList, find, listSteps, make, may, openDialog, showNotice, showTab, STATES, type Step } from "./panels";
 import { GONE, Recovery } from "./recovery";
 import { References } from "./references";
 import { Review } from "./review";
@@ -31,7 +31,7 @@ class App {
   private opening = 0;
   /** The image that was asked for last. */
   private wanted = 0;
-  private refreshes = false;
+  private follows = false;
   private shownState: State | null = null;
   /** The image of another person that this one chose to paint on. */
   private joined: number | undefined;
@@ -61,7 +61,7 @@ class App {
     this.versions = new Versions({ canErase: may(project.person, "admin"), redraw, reload: (id) => this.open(id), before: (id) => this.list.next(id, -1) });
     this.references = new References(project.person);
     this.board = new Board(project.person, project.classes.map(({ name }) => name));
-    this.list = new ItemList(project.person, (id) => void this.open(id));
+    this.list = new ItemList(project.person, (id) => { closeList(); void this.open(id); });
     this.review = new Review({
       redraw,
       reveal: (x, y) => { this.stage.view.center(x, y); this.refresh(); },
@@ -75,7 +75,7 @@ class App {
     document.title = `${this.project.name} - Studio`;
     this.outbox = await Outbox.open(
       (saving) => this.showSaving(saving),
-      (pending, result) => { if (this.doc?.item.id === pending.item) void this.doc.accept(pending, result).then(() => this.refresh()); },
+      (pending, result) => { if (this.doc?.item.id === pending.item) void this.doc.accept(pending, result).then(() => this.followSoon()); },
       (pending, refusal) => void this.recovery.recover(pending.item, refusal),
     );
     this.recovery = new Recovery(this.outbox, this);
@@ -104,7 +104,7 @@ class App {
       // The server has an image that was fetched ahead: its lease need not wait until all is shown.
       const early = ahead && row && this.claims(row) ? takeLease(id) : null;
       early?.catch(() => undefined); // it is told below
-      const doc = new Doc(ahead ?? await this.read(id, opening), this.project.person.name, this.outbox, () => this.refreshSoon());
+      const doc = new Doc(ahead ?? await this.read(id, opening), this.project.person.name, this.outbox, () => this.followSoon());
       if (opening !== this.opening) return this.leave(old);
       this.doc = doc;
       this.stage.open(doc);
@@ -204,6 +204,7 @@ class App {
     try {
       const row = await findNext();
       this.list.put(row);
+      closeList();
       await this.open(row.id);
     } catch (error) {
       showNotice((error as Error).message);
@@ -339,7 +340,7 @@ class App {
   private follow(doc: Doc, row: Pick<ItemRow, "state" | "rev"> & Partial<ItemRow>): void {
     doc.state = row.state;
     if (row.reviewer !== undefined) doc.reviewer = row.reviewer;
-    void doc.follow(row.rev).then(() => this.refresh());
+    void doc.follow(row.rev).then(() => this.followSoon());
     if (doc.writable && row.lease && row.lease.client !== client) {
       this.stage.cancel();
       doc.writable = false;
@@ -352,17 +353,22 @@ class App {
 
   private refresh(): void {
     this.stage.refresh();
-    if (this.doc && this.doc.state !== this.shownState) this.showItem();
+    this.followState();
   }
 
-  /** As `refresh`, once for all tiles that arrive before the screen is drawn again. */
-  private refreshSoon(): void {
-    if (this.refreshes) return;
-    this.refreshes = true;
+  /** Show labels that the server has changed, once for all tiles that arrive before the screen is drawn again. */
+  private followSoon(): void {
+    if (this.follows) return;
+    this.follows = true;
     requestAnimationFrame(() => {
-      this.refreshes = false;
-      this.refresh();
+      this.follows = false;
+      this.stage.followLabels();
+      this.followState();
     });
+  }
+
+  private followState(): void {
+    if (this.doc && this.doc.state !== this.shownState) this.showItem();
   }
 
   private showItem(): void {

@@ -161,6 +161,12 @@ export function showTab(name: string): void {
   find("show-panel").ariaExpanded = "true";
 }
 
+/** On small screens, the list lies over the image. */
+export function closeList(): void {
+  find("images").classList.remove("open");
+  find("show-images").ariaExpanded = "false";
+}
+
 /** Tabs of the panel, and on small screens the buttons that show it and the list. */
 export function bindTabs(): void {
   for (const button of document.querySelectorAll<HTMLButtonElement>("[data-tab]")) button.onclick = () => showTab(button.dataset.tab!);

@@ -83,6 +83,12 @@ export class Stage {
     drawMinimap(this.view, this.doc);
   }
 
+  /** Draw what has changed of the labels alone: what lies over them is as before, and costs a frame. */
+  followLabels(): void {
+    if (this.assist.refresh()) this.view.drawPen();
+    this.view.drawChanges();
+  }
+
   private get colors(): Rgb[] {
     return listColors(this.project.classes, find<HTMLSelectElement>("palette").value as PaletteName);
   }
