@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from maskwright.cli.main import app
+from maskwright.core.errors import OutputError
 from maskwright.core.files import find_state_folder
 from maskwright.core.logits import Logits
 from maskwright.data.dataset import open_dataset
@@ -28,6 +29,7 @@ from maskwright.serving.watch.keeper import MAP
 from maskwright.serving.watch.relabel import write_relabel
 from maskwright.store.alarms import raise_alarm
 from maskwright.store.database import Database
+from maskwright.store.place import make_default_store
 from maskwright.store.records import add_records, list_records
 
 from .records import BUNDLE, make_record
@@ -173,6 +175,14 @@ def test_the_store_of_the_user_is_the_default(server, stripes, png):
     server.ask("POST", "/v1/predict?model=painted", png(stripes), X_Request_Id="default-1")
     file = find_state_folder() / "service.sqlite"
     assert len(wait_for_rows(file, 1, {"default-1"})) == 1
+
+
+def test_a_state_folder_that_cannot_be_written_names_the_option(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    message = r"service.sqlite: cannot keep rows here: Not a directory; name .* with --store"
+    with pytest.raises(OutputError, match=message):
+        make_default_store()
 
 
 def _send_truth(server, key, body, query=""):

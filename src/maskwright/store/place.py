@@ -5,8 +5,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ..core.atomic import explain_write_errors
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, OutputError
 from ..core.files import find_state_folder
 
 SQLITE, POSTGRES = "sqlite", "postgresql+pg8000"
@@ -51,6 +50,10 @@ def make_default_store() -> Path:
         OutputError: It cannot be made.
     """
     path = find_default_store()
-    with explain_write_errors(path):
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot keep rows here: {error.strerror}; name another place with --store"
+        ) from error
     return path
