@@ -59,6 +59,16 @@ def test_the_queue_of_watch_orders_the_images_of_its_folder(scenes):
         assert "not a CSV file with a column key" in _order(page, "queue").text
 
 
+def test_no_order_is_given_while_a_longer_one_runs_that_would_replace_it(project, page):
+    with project.store.write():  # for which the order by rarity waits
+        assert _order(page, "rarity").json()["state"] == "running"
+        refused = _order(page, "random")
+    assert refused.status_code == 409
+    assert "the order by rarity is running" in refused.json()["error"]
+    assert wait_for_job(page)["state"] == "finished"
+    assert _order(page, "random").json()["images"] == 3
+
+
 def test_one_long_work_at_a_time_says_how_far_it_is_and_why_it_failed():
     jobs, goes_on, ended = Jobs(), threading.Event(), threading.Event()
 

@@ -103,6 +103,7 @@ class Team:
                 site.assistant.require_model()
             what = f"the order by {body.order}"
             return send_json(site.start_job("order", what, work, self._tell_order).to_json())
+        site.jobs.require_free()  # an order that ends later would replace this one
         number = await in_thread(lambda: work(silent))
         self._tell_order()
         return send_json({"state": "finished", "images": number})
