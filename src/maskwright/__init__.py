@@ -4,6 +4,7 @@ Names are imported when first used (PEP 562), so `import maskwright` costs nothi
 machine that only predicts needs no torch.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +171,9 @@ _HOME = {
     "write_report": "evaluation.report.page:write_report",
 }
 """Where each public name lives: module below maskwright, and the name there."""
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+"""Before ONNX Runtime is loaded: its wheels tell their maker what they run (Privacy.md)."""
 
 __all__ = list(_HOME)
 
