@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import threading
 import zipfile
 
@@ -123,6 +124,11 @@ def test_what_is_not_labels_of_the_images_changes_nothing(page, project):
         assert job["state"] == "failed", what
         assert "mine.zip" in job["error"], what
     assert "import.zip" in _send(page, b"no archive")["error"]
+    bomb = bytearray(_pack({f"{key}.png": small}))  # says that it unpacks to 3 GiB
+    struct.pack_into("<I", bomb, bomb.rfind(b"PK\x01\x02") + 24, 3 << 30)
+    refused = _send(page, bytes(bomb), name="bomb.zip")["error"]
+    assert "bomb.zip: " in refused
+    assert "unpack" in refused
     classes = json.dumps(
         {**_make_coco(key, (300, 520)), "categories": [{"id": 1, "name": "cat"}]}
     )

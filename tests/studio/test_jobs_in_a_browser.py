@@ -65,7 +65,7 @@ def test_an_import_and_an_export_end_in_the_page_with_numbers_and_reasons(
         browser.wait_for("window.done")
     click(browser, "#export-form button")
     name = "photos-accepted-mask_folder.zip"
-    browser.wait_for(f"{TEXT}.startsWith('{name}: 1 image is in ')")
+    browser.wait_for(f"{TEXT}.startsWith('{name}: 1 image, ')")
     browser.value("window.is_old = 1, location.reload()")  # the file is still there
     browser.wait_for(
         "!window.is_old && document.querySelector('#job-save')?.hidden === false && "

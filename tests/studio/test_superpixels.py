@@ -125,6 +125,8 @@ def test_what_a_pen_touches_is_shown_before_it_is_painted(browser, studio):
     drag(browser, *path)
     assert wait_for_revision(browser, 1)["state"] == "in_progress"
     browser.wait_for(SAVED)
+    press(browser, "z", modifiers=2)
+    assert len({sha for _, _, sha in wait_for_revision(browser, 2)["tiles"]}) == 1
 
 
 def test_the_wand_shows_what_it_takes_where_the_pen_rests(browser, studio):
@@ -134,8 +136,11 @@ def test_the_wand_shows_what_it_takes_where_the_pen_rests(browser, studio):
     browser.ask("Input.dispatchMouseEvent", type="mouseMoved", x=point[0], y=point[1])
     browser.wait_for("document.body.dataset.overlay === 'shown'")
     browser.wait_for(f"{_near(point)} > 200")
-    drag(browser, point)
-    wait_for_revision(browser, 1)
+    drag(browser, point, (point[0] + 24, point[1]))
+    painted = wait_for_revision(browser, 1)
+    edits = "fetch('/api/items/1/edits').then(answer => answer.json())"
+    (edit,) = evaluate(browser, edits)["edits"]
+    assert edit["geometry"]["tolerance"] == 12 + 24 // 4  # four pixels of the screen are one
     browser.wait_for(f"{_near(point)} === 0")  # it is painted, and not shown as meant
     browser.value(
         "document.querySelector('#repair-grow').closest('details').open = true,"
@@ -144,3 +149,7 @@ def test_the_wand_shows_what_it_takes_where_the_pen_rests(browser, studio):
     browser.wait_for("document.body.dataset.overlay === 'shown'")
     browser.value("document.querySelector('#repair-grow').blur()")
     browser.wait_for("document.body.dataset.overlay === ''")
+    press(browser, "z", modifiers=2)
+    blank = wait_for_revision(browser, 2)
+    assert blank["tiles"] != painted["tiles"]
+    assert len({sha for _, _, sha in blank["tiles"]}) == 1  # one step: all is unlabelled again

@@ -4,9 +4,9 @@ import { addTag, changeSettings, orderWork, readPeople, readProgress, readSettin
 import { Accounts } from "./accounts";
 import { Files, save, writeCsv } from "./files";
 import { Jobs } from "./jobs";
-import { find, make, may, openDialog, showNotice, STATES } from "./panels";
+import { countImages, find, make, may, openDialog, showNotice, STATES } from "./panels";
 
-const CHART_W = Math.min(760, innerWidth - 40), CHART_H = 150;
+const MOST_W = 760, CHART_H = 150;
 
 /** What each setting is called; those without text are not shown. */
 const FIELDS: [keyof Settings, string, { step?: string; max?: string; choices?: string[] }][] = [
@@ -51,7 +51,7 @@ export class Board {
       event.preventDefault();
       const name = find<HTMLInputElement>("tag-name");
       addTag(name.value)
-        .then(({ images }) => { find("tag-note").textContent = `${images} images are tagged ${name.value}.`; name.value = ""; return this.files.show(); })
+        .then(({ images }) => { find("tag-note").textContent = `${countImages(images)} tagged ${name.value}.`; name.value = ""; return this.files.show(); })
         .catch((error: Error) => { find("tag-note").textContent = error.message; });
     };
     find("order").onchange = () => { find("order-file").hidden = find<HTMLSelectElement>("order").value !== "scores"; };
@@ -87,7 +87,7 @@ export class Board {
     say("");
     await this.jobs.begin(async () => {
       const { state, images } = await orderWork(order, order === "scores" ? parseScores(await file?.text() ?? "") : {});
-      if (state === "finished") say(`${images} images are ordered.`);
+      if (state === "finished") say(`${countImages(images)} ordered.`);
     });
   }
 
@@ -174,9 +174,9 @@ function formatEstimate({ value, low, high }: Estimate): string {
 }
 
 function drawBurnDown(days: { day: string; left: number }[], total: number): SVGElement {
-  const space = "http://www.w3.org/2000/svg";
+  const space = "http://www.w3.org/2000/svg", width = Math.min(MOST_W, innerWidth - 40);
   const times = days.map(({ day }) => Date.parse(day)), first = times[0] - 86_400_000, span = Math.max(1, times.at(-1)! - first);
-  const x = (time: number) => 30 + (CHART_W - 40) * (time - first) / span, y = (left: number) => 10 + (CHART_H - 40) * (1 - left / total);
+  const x = (time: number) => 30 + (width - 40) * (time - first) / span, y = (left: number) => 10 + (CHART_H - 40) * (1 - left / total);
   const points = [`${x(first)},${y(total)}`, ...days.map(({ left }, i) => `${x(times[i])},${y(left)}`)].join(" ");
   const add = (tag: string, values: Record<string, string | number>, text = "") => {
     const element = document.createElementNS(space, tag);
@@ -184,11 +184,11 @@ function drawBurnDown(days: { day: string; left: number }[], total: number): SVG
     element.textContent = text;
     return element;
   };
-  const chart = add("svg", { viewBox: `0 0 ${CHART_W} ${CHART_H}`, role: "img", "aria-label": `Images left: from ${total} to ${days.at(-1)!.left}` });
+  const chart = add("svg", { viewBox: `0 0 ${width} ${CHART_H}`, role: "img", "aria-label": `Images left: from ${total} to ${days.at(-1)!.left}` });
   chart.append(
-    add("line", { x1: 30, x2: CHART_W - 10, y1: y(0), y2: y(0), class: "axis" }),
+    add("line", { x1: 30, x2: width - 10, y1: y(0), y2: y(0), class: "axis" }),
     add("polygon", { points: `${points} ${x(times.at(-1)!)},${y(0)} ${x(first)},${y(0)}`, class: "area" }), add("polyline", { points, class: "left" }),
     add("text", { x: 24, y: y(total) + 4, "text-anchor": "end" }, String(total)), add("text", { x: 24, y: y(0) + 4, "text-anchor": "end" }, "0"),
-    add("text", { x: 30, y: CHART_H - 8 }, new Date(first).toISOString().slice(0, 10)), add("text", { x: CHART_W - 10, y: CHART_H - 8, "text-anchor": "end" }, days.at(-1)!.day));
+    add("text", { x: 30, y: CHART_H - 8 }, new Date(first).toISOString().slice(0, 10)), add("text", { x: width - 10, y: CHART_H - 8, "text-anchor": "end" }, days.at(-1)!.day));
   return chart;
 }

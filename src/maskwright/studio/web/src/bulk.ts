@@ -1,7 +1,7 @@
 // Many images at once: those that are listed, or the open one, are assigned, accepted, returned or tagged.
 
 import { addTag, assign, readUsers, takeSteps, type ItemRow, type Person, type Rule } from "./api";
-import { find, make, may, openDialog, showNotice } from "./panels";
+import { countImages, find, make, may, openDialog, showNotice } from "./panels";
 
 interface Page { listed: () => ItemRow[]; open: () => number | undefined }
 
@@ -88,6 +88,6 @@ export class Bulk {
 
   private tag(): Promise<void> {
     const rows = this.choose("tag"), name = find<HTMLInputElement>("bulk-tag-name").value;
-    return this.act(rows, "tagged", async () => `${(await addTag(name, rows.map(({ id }) => id))).images} images are tagged ${name}.`);
+    return this.act(rows, "tagged", async () => `${countImages((await addTag(name, rows.map(({ id }) => id))).images)} tagged ${name}.`);
   }
 }

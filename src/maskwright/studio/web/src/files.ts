@@ -2,7 +2,7 @@
 
 import { beginExport, importZip, readFormats, readTags } from "./api";
 import type { Jobs } from "./jobs";
-import { find, make } from "./panels";
+import { countImages, find, make } from "./panels";
 
 export class Files {
   constructor(jobs: Jobs) {
@@ -21,7 +21,7 @@ export class Files {
   /** List tags and formats. */
   async show(): Promise<void> {
     const [tags, formats] = await Promise.all([readTags(), readFormats()]);
-    find("tags").replaceChildren(...tags.map(({ name, at, images }) => make("li", { textContent: `${name}: ${images} images, ${at.slice(0, 10)}` })));
+    find("tags").replaceChildren(...tags.map(({ name, at, images }) => make("li", { textContent: `${name}: ${countImages(images)}, ${at.slice(0, 10)}` })));
     const chosen = find<HTMLSelectElement>("export-format").value || "mask_folder";
     find("export-tag").replaceChildren(make("option", { value: "", textContent: "accepted now" }), ...tags.map(({ name }) => make("option", { value: name, textContent: `of the tag ${name}` })));
     find("export-format").replaceChildren(...formats.map((value) => make("option", { value, textContent: value })));

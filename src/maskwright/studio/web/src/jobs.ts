@@ -1,7 +1,7 @@
 // Long work of the project: how far it is, in the header and on the board, in all pages of managers.
 
 import { cancelJob, exportUrl, readJob, type Job } from "./api";
-import { find, make } from "./panels";
+import { countImages, find, make } from "./panels";
 
 /** Between two questions how far it is. */
 const POLL_MS = 500;
@@ -108,14 +108,14 @@ function save(): void { make("a", { href: exportUrl, download: "" }).click(); }
 
 /** What came of work. */
 function describe({ kind, what, state, images, left_out, file, num_bytes, error }: Job): string {
-  const is = `${images} ${images === 1 ? "image is" : "images are"}`, has = `${images} ${images === 1 ? "image has" : "images have"} the imported labels`;
+  const has = `${countImages(images)} ${images === 1 ? "has" : "have"} the imported labels`;
   if (state === "none") return "";
   if (state === "failed") return `${begin(what)}: ${error}`;
   if (state === "cancelled") {
     return `${begin(what)} was cancelled. ${kind === "import" ? `${has}; each is one step that Undo takes back.` : kind === "export" ? "Nothing was written." : "The order is the one of before."}`;
   }
-  if (kind === "order") return `${is} ordered.`;
-  if (kind === "export") return `${file}: ${is} in ${(num_bytes / 1e6).toFixed(1)} MB.`;
+  if (kind === "order") return `${countImages(images)} ordered.`;
+  if (kind === "export") return `${file}: ${countImages(images)}, ${(num_bytes / 1e6).toFixed(1)} MB.`;
   const more = left_out.length - MOST_LEFT_OUT;
   return [`${has}.`, ...left_out.slice(0, MOST_LEFT_OUT), ...(more > 0 ? [`and ${more} more`] : [])].join("\n");
 }

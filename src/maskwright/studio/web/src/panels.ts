@@ -11,7 +11,7 @@ export const TOOLS: readonly Tool[] = [
   { name: "eraser", key: "e", text: "Eraser", title: "Make pixels unlabelled" },
   { name: "polygon", key: "p", text: "Polygon", title: "Click corners; Enter closes, N begins a hole, Backspace takes one back" },
   { name: "scissors", key: "x", text: "Scissors", title: "Click along an object: the line follows its edges; Enter closes, N begins a hole, Backspace takes one back" },
-  { name: "line", key: "i", text: "Line", title: "Click corners of a line as wide as the brush; Enter ends it" },
+  { name: "line", key: "i", text: "Line", title: "Click corners; Enter ends it" },
   { name: "flood", key: "f", text: "Fill", title: "Fill a connected region" },
   { name: "replace", key: "r", text: "Swap", title: "Click a class to swap it for the chosen one in the whole image" },
   { name: "wand", key: "w", text: "Wand", title: "Take pixels of a like colour; drag right for more, left for fewer" },
@@ -56,6 +56,8 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   element.append(...children);
   return element;
 }
+
+export const countImages = (number: number): string => `${number} ${number === 1 ? "image" : "images"}`;
 
 /** What is done at once by a button beside the tools. */
 export interface Act { icon: IconName; text: string; title: string; key: string; act: () => void }
