@@ -45,6 +45,15 @@ def test_each_line_of_the_table_names_tests_that_are_there():
             assert f"def {name}(" in written, f"line {number}: {name}"
 
 
+def test_each_picture_of_the_how_to_is_made_of_drawn_scenes():
+    """By `make picture`: nobody takes them by hand."""
+    text = (ROOT / "docs/howto/studio.md").read_text()
+    names = re.findall(r"\.\./images/([\w.-]+)", text)
+    made = (ROOT / "Makefile").read_text() + (ROOT / "benchmarks/studio_picture.py").read_text()
+    assert names == ["studio.png", "studio-superpixels.png"]
+    assert all(name in made and (ROOT / "docs/images" / name).is_file() for name in names)
+
+
 def _replay(edits, size_HW):
     """The class map that NumPy draws of the geometries of edits."""
     labels_HW = np.full(size_HW, IGNORE, np.uint8)
