@@ -1,6 +1,7 @@
 """Lines of `docs/reference/studio_proofs.md` that no other file tests."""
 
 import io
+import math
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from tests.studio.driving import (
     SAVED,
     drag,
     evaluate,
+    find_scale,
     open_page,
     press,
     read_item,
@@ -74,18 +76,32 @@ def _scale(browser, ratio):
     browser.wait_for(f"window.devicePixelRatio === {ratio}")
 
 
+def _zoom_to(browser, zoom):
+    """Turn the wheel over the middle of the image; returns where that is on the screen."""
+    press(browser, "0")
+    fit = find_scale(browser, (300, 520))[0]
+    ((x, y),) = to_screen(browser, (260, 150))
+    ratio = browser.value("window.devicePixelRatio")  # Chromium takes device pixels here
+    turn = -math.log(zoom / fit) / math.log(1.0015) * ratio
+    browser.ask("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=turn)
+    browser.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    shown = f"{100 * zoom:.0f} %"
+    browser.wait_for(f"document.querySelector('#where').textContent.includes(' {shown}')")
+    return x, y
+
+
 def test_pixels_of_strokes_and_polygons_are_those_of_numpy_at_any_zoom(browser, studio, photos):
     """Lines 3 and 8: zooms, device pixels, holes, snapping, Esc, Backspace, points outside."""
     open_page(browser, studio.link)
     revision = 0
     for ratio in (1, 2):
         _scale(browser, ratio)
-        for zoom in ("0", "-", "+"):
-            press(browser, zoom)
+        for zoom in (0.25, 1, 8):
+            x, y = _zoom_to(browser, zoom)
             press(browser, "b")
             press(browser, str(1 + revision % 3))
-            start = (520 + 10 * revision, 500 + 7 * revision)
-            drag(browser, start, (start[0] + 60, start[1] + 41), (start[0] + 90, start[1]))
+            start = (x - 20 + revision, y - 8 + revision)
+            drag(browser, start, (x + 10, y + 9), (x + 25, y - 7))
             revision += 1
             wait_for_revision(browser, revision)
     press(browser, "0")

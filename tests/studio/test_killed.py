@@ -1,8 +1,10 @@
-"""kill -9 of the server while a client paints: whatever was acknowledged is there."""
+"""kill -9 of the server and of the browser while somebody paints: what was saved is there."""
 
 import http.client
 import itertools
 import json
+import os
+import signal
 import struct
 import threading
 import time
@@ -10,6 +12,8 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from tests.browser import Browser, find_browser
+from tests.studio.driving import SAVED, drag, open_page, press, read_item, to_screen
 from tests.studio_pages import Studio
 
 from maskwright.studio.project import open_project
@@ -94,3 +98,67 @@ def test_every_acknowledged_stroke_is_there_after_100_kills(photos):
     with open_project(photos, classes=["road", "car", "tree"]):
         pass
     _kill_at(photos, np.random.default_rng(0).random(100) * 0.3)
+
+
+_TAKE_OVER = """() => {
+  document.querySelector('#notice:not([hidden]) button')?.click();
+  return !document.querySelector('header .state').textContent.endsWith('read only');
+}"""
+
+
+class _Mortal:
+    """A browser with one profile, which is killed and started again."""
+
+    def __init__(self, studio, profile):
+        self.studio, self.profile, self.cookies = studio, profile, None
+
+    def paint_and_die(self, strokes, moment_s):
+        """Draw strokes, one over the other, and kill the browser some time after the last.
+
+        Returns the revision when the page had opened and sent what it had kept, and whether
+        the page said that all was saved.
+        """
+        browser = Browser(find_browser(), self.profile)
+        try:
+            rev = self._open(browser)
+            for key in strokes:
+                press(browser, key)
+                drag(browser, *to_screen(browser, (100, 100), (180, 100)))
+            time.sleep(moment_s)
+            return rev, browser.value(SAVED)
+        finally:
+            os.kill(browser.process, signal.SIGKILL)
+            os.waitpid(browser.process, 0)
+            (self.profile / "SingletonLock").unlink(missing_ok=True)
+
+    def _open(self, browser):
+        for name, value in self.cookies or ():
+            browser.ask("Network.setCookie", url=self.studio.address, name=name, value=value)
+        open_page(browser, self.studio.address if self.cookies else self.studio.link)
+        if self.cookies is None:
+            found = browser.ask("Network.getCookies", urls=[self.studio.address])["cookies"]
+            self.cookies = [(cookie["name"], cookie["value"]) for cookie in found]
+        browser.wait_for(f"({_TAKE_OVER})() && {SAVED}")
+        return read_item(browser, 1)["rev"]
+
+
+@pytest.mark.long
+def test_every_stroke_called_saved_is_there_after_100_kills_of_the_browser(
+    studio, photos, tmp_path
+):
+    mortal = _Mortal(studio, tmp_path / "profile")
+    keys, revs, sure = itertools.cycle("123"), [], []
+    for moment_s in np.random.default_rng(0).random(100) * 0.1:
+        rev, saved = mortal.paint_and_die([next(keys), next(keys)], moment_s)
+        revs.append(rev)
+        sure.append(rev + 2 * saved)
+    studio.kill()
+    with open_project(photos) as project:
+        assert verify(project).faults == ()
+        with project.store.read() as connection:
+            revs.append(project.find_item(connection, 1).rev)
+    gained = np.diff(revs)
+    assert (np.array(revs[1:]) >= sure).all()
+    assert gained.min() >= 0
+    assert gained.max() == 2
+    assert gained.sum() > 100
