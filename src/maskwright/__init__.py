@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .core.errors import BundleError as BundleError
     from .core.errors import ConfigError as ConfigError
     from .core.errors import DataError as DataError
+    from .core.errors import LockedError as LockedError
     from .core.errors import MaskwrightError as MaskwrightError
     from .core.errors import MissingDependencyError as MissingDependencyError
     from .core.errors import OutputError as OutputError
@@ -136,6 +137,7 @@ _HOME = {
     "open_dataset": "data.dataset:open_dataset",
     "open_ensemble": "inference.opening:open_ensemble",
     "open_model": "inference.predictor:open_model",
+    "LockedError": "core.errors:LockedError",
     "OutputError": "core.errors:OutputError",
     "plan": "calls:plan",
     "Plan": "training.planning.plan:Plan",
