@@ -12,7 +12,7 @@ MINUTES = 10
 @pytest.mark.long
 def test_no_edit_is_lost_while_two_paint_and_a_third_reviews(start_studio, tmp_path):
     data = tmp_path / "streets"
-    write_street_scenes(data, num_images=12 * MINUTES, size_HW=(300, 520))
+    write_street_scenes(data, num_images=60 * MINUTES, size_HW=(300, 520))
     browsers = {n: Browser(find_browser(), tmp_path / n) for n in ("ann", "ben")}
     try:
         outcome = work_together(data, (), start_studio, browsers, MINUTES)
