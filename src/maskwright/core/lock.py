@@ -46,7 +46,7 @@ def hold_lock(folder: Path) -> Iterator[Lock]:
     """
     held = folder.resolve()
     if held in _HELD:
-        raise _locked_error(folder, _describe_this())
+        raise _explain_lock(folder, _describe_this())
     with _open_locked(folder) as file:
         _HELD.add(held)
         file.seek(0)
@@ -86,7 +86,7 @@ def _lock(file: IO[str], folder: Path) -> None:
         if error.errno not in {errno.EACCES, errno.EAGAIN}:
             return  # a file system without locks
         file.seek(0)
-        raise _locked_error(folder, _read_owner(file.read()) or "another process") from error
+        raise _explain_lock(folder, _read_owner(file.read()) or "another process") from error
 
 
 def _is_in_place(file: IO[str], path: Path) -> bool:
@@ -109,7 +109,7 @@ def _describe_this() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
-def _locked_error(folder: Path, owner: str) -> LockedError:
+def _explain_lock(folder: Path, owner: str) -> LockedError:
     return LockedError(
         f"{folder}: {owner} is writing here; wait until it has ended, or choose another folder"
     )
