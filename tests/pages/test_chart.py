@@ -35,6 +35,16 @@ def test_a_line_has_one_point_per_image_and_a_hole_without_labelled_pixels():
     assert [piece.count(",") for piece in path.split("M")[1:]] == [2, 2]
 
 
+def test_a_value_without_neighbours_is_a_dot():
+    values = np.array([np.nan, 2.0, np.nan, 4.0, 3.0, np.nan])
+    chart = drawn(draw_chart(list("abcdef"), [ChartLine("soil", (0, 0, 0), values)]))
+    (dot,) = chart.iter("circle")
+    grid = [float(line.get("y1")) for line in chart.iter("line")]
+    assert float(dot.get("cy")) == pytest.approx(sorted(grid)[2])  # 2 of 0, 1, 2, 3, 4 %
+    (path,) = {node.get("d") for node in chart.iter("path")}
+    assert path.count("M") == 1
+
+
 def test_a_long_series_is_averaged_and_keeps_its_mean():
     num = 5000
     (one,) = lines(num, "soil")

@@ -40,12 +40,14 @@ def _bearer(token):
 def test_each_role_reaches_the_endpoints_of_its_scopes_and_no_other(role, endpoint):
     app = _app(tokens=TOKENS, admin=True)
     path = _fill(endpoint)
-    status = ask(app, endpoint.method, path, headers=_bearer(ROLES[role])).status
+    answer = ask(app, endpoint.method, path, headers=_bearer(ROLES[role]))
+    status = answer.status
     needed = "admin" if endpoint.scope == "operate" else endpoint.scope
     if needed == "" or needed in SCOPES[role]:
         assert status not in {401, 403}
     else:
         assert status == (401 if role == "nobody" else 403)
+        assert role == "nobody" or f"lacks the scope '{needed}'" in answer.json["error"]
 
 
 def test_a_wrong_token_is_none_and_no_token_is_in_the_log():

@@ -177,6 +177,15 @@ def test_the_state_is_that_of_the_worst_source_that_is_shown(app, watch, monkeyp
         assert said in page, scope
 
 
+def test_a_source_that_learns_says_how_far_it_is(app, watch, monkeypatch):
+    (judged,) = watch.judge.list_judged()
+    status = replace(judged.statuses[""], state="learning", num_reference=12, change=None)
+    monkeypatch.setattr(judged, "statuses", {"": status})
+    page = _text(ask(app, "GET", "/watch?span=6h").body.decode())
+    assert "all images learning" in page
+    assert "12 of the 30 groups of a reference are there" in page
+
+
 def test_the_state_is_the_gravest_open_alarm(app, watch, filled):
     alarms = [
         (f"silence {BUNDLE} yard/camera-5", "camera-5 is silent"),

@@ -103,14 +103,23 @@ class Frame:
         pieces = [
             [f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in piece] for piece in line.pieces
         ]
-        points = [piece if len(piece) > 1 else piece * 2 for piece in pieces if piece]
-        path = "".join(f"M{' L'.join(piece)}" for piece in points)
+        path = "".join(f"M{' L'.join(piece)}" for piece in pieces if len(piece) > 1)
         dash = _DASHES[line.number % len(_DASHES)]
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
         return (
             f'<g fill="none" stroke-linecap="round" stroke-linejoin="round">'
             f'<title>{escape(line.name)}</title><path d="{path}" class="edge"/>'
-            f'<path d="{path}" class="curve" style="{style_color(line.color)}"{dashes}/></g>'
+            f'<path d="{path}" class="curve" style="{style_color(line.color)}"{dashes}/>'
+            f"{self._draw_lone(line)}</g>"
+        )
+
+    def _draw_lone(self, line: DrawnLine) -> str:
+        """A dot for each point that has no neighbour, which a line would not show."""
+        return "".join(
+            f'<circle cx="{self.x(piece[0][0]):.1f}" cy="{self.y(piece[0][1]):.1f}" r="3" '
+            f'class="key" style="{style_color(line.color)}"/>'
+            for piece in line.pieces
+            if len(piece) == 1
         )
 
     def _draw_names(self, lines: Sequence[DrawnLine]) -> str:

@@ -131,7 +131,7 @@ class _Scale:
     def fit(cls, values: Sequence[float], unit: Unit) -> "_Scale":
         low, high = min(values), max(values)
         if unit in ("share", "seconds", "count"):
-            return cls(0.0, round_up(max(high, 1e-4)), unit)
+            return cls(0.0, round_up(max(high, 1e-3)), unit)
         least = max(high - low, 0.02 * abs(high), 1e-3) / _NUM_LEVELS
         power = 10.0 ** math.floor(math.log10(least))
         step = next(power * factor for factor in _STEPS if least <= power * factor)

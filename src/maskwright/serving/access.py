@@ -41,6 +41,11 @@ _HASH = re.compile("[0-9a-f]{64}")
 _MOST_CLIENTS = 10_000
 
 
+def name_scope(scope: str) -> str:
+    """The scope that a token needs for an endpoint of `scope`; "" where it needs none."""
+    return ADMIN if scope == OPERATE else scope
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """The name, hash and scopes of one token."""
@@ -198,8 +203,8 @@ class Access:
                     "a token is needed: Authorization: Bearer TOKEN",
                     {"WWW-Authenticate": 'Basic realm="maskwright"' if is_page else "Bearer"},
                 )
-            if (ADMIN if scope == OPERATE else scope) not in token.scopes:
-                raise ServingError(403, f"token {token.name!r} lacks the scope {scope!r}")
+            if (needed := name_scope(scope)) not in token.scopes:
+                raise ServingError(403, f"token {token.name!r} lacks the scope {needed!r}")
             client = token.name
         if scope == ADMIN and not self.admin:
             raise ServingError(403, "models are changed only where the server has --admin")

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ..core.versioned import Document
 from ..pages.markup import render_code, render_table
 from ..pages.page import Section, render_page
-from .access import OPEN
+from .access import OPEN, name_scope
 from .endpoints import ENDPOINTS, Endpoints, make_get
 from .page import answer_page, read_asset
 from .predicting import FORMS
@@ -27,7 +27,11 @@ maskwright predict {base}/MODEL photos -o out"""
 async def show_docs(service: Service, request: Request) -> Response:
     """Every endpoint with its scope."""
     rows = [
-        (render_code(f"{e.method} {e.path}"), escape(e.title), escape(e.scope or "none"))
+        (
+            render_code(f"{e.method} {_strip_types(e.path)}"),
+            escape(e.title),
+            escape(name_scope(e.scope) or "none"),
+        )
         for e in TABLE
     ]
     base = str(request.base_url).rstrip("/")
@@ -54,7 +58,7 @@ async def show_openapi(_service: Service, _request: Request) -> Response:
     """The endpoints as an OpenAPI 3.1 document."""
     paths: dict[str, Document] = {}
     for endpoint in TABLE:
-        path = re.sub(r":\w+}", "}", endpoint.path)
+        path = _strip_types(endpoint.path)
         names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
         paths.setdefault(path, {})[endpoint.method.lower()] = {
             "summary": endpoint.title,
@@ -63,7 +67,7 @@ async def show_openapi(_service: Service, _request: Request) -> Response:
                 _describe_parameter(name, "query", values)
                 for name, values in _QUERY.get((endpoint.method, endpoint.path), {}).items()
             ],
-            "security": [] if endpoint.scope == OPEN else [{"token": [endpoint.scope]}],
+            "security": [{"token": [name_scope(endpoint.scope)]}] if endpoint.scope else [],
             "responses": {"200": {"description": "done"}, "default": {"$ref": _ERROR}},
         } | _BODIES.get((endpoint.method, endpoint.path), {})
     document = {
@@ -132,6 +136,11 @@ _COMPONENTS = {
         }
     },
 }
+
+
+def _strip_types(path: str) -> str:
+    """A path without the types of its parameters: `{alarm:int}` is `{alarm}`."""
+    return re.sub(r":\w+}", "}", path)
 
 
 def _describe_parameter(name: str, place: str, values: Sequence[str] = ()) -> Document:

@@ -54,15 +54,17 @@ def answer_page(page: str, script: str = "", *, forms: bool = False) -> Response
     return Response(page, headers=headers, media_type="text/html; charset=utf-8")
 
 
-async def show_page(_service: Service, _request: Request) -> Response:
+async def show_page(service: Service, _request: Request) -> Response:
     """Try a model: a photo, its classes over it, and their shares."""
     script = read_asset("page.js")
-    links = '<p><a href="docs">Docs of the interface</a> · <span id="about"></span></p>'
+    links = '<a href="docs">Docs of the interface</a> · '
+    if service.watch is not None:
+        links += '<a href="watch">Dashboard</a> · '
     page = render_page(
         "maskwright",
         "Semantic segmentation on this server.",
         [Section(title="Try a model", note="", body=_TRY)],
-        opening=links,
+        opening=f'<p>{links}<span id="about"></span></p>',
         script=script,
         style=read_asset("page.css"),
         connects=True,

@@ -39,10 +39,12 @@ def describe_accuracy(figures: Figures) -> str:
     """What truth and estimates are of; "" where there is neither."""
     parts = []
     if figures.accuracy is not None:
-        parts.append(
-            "By truth: of the images whose truth has come. Images that were kept for their low "
-            "confidence are harder than others: the accuracy of all is higher."
-        )
+        parts.append("By truth: of the images whose truth has come.")
+        if figures.accuracy.num_images < figures.columns.total.num:
+            parts.append(
+                "Images that were kept for their low confidence are harder than others: the "
+                "accuracy of all is higher."
+            )
     if (estimates := figures.estimates) is not None:
         parts.append(
             f"Estimated: what the confidence of all images says, for "
@@ -179,7 +181,9 @@ def draw_control(figures: Figures, axis: TimeAxis) -> str:
 
 def format_interval(low: float, high: float) -> str:
     """Two shares; a dash where they are not known."""
-    return DASH if math.isnan(low) else f"{format_share(low)} to {format_share(high)}"
+    if math.isnan(low):
+        return DASH
+    return " to ".join(format_share(end).replace(" ", "\u00a0") for end in (low, high))
 
 
 def draw_classes(figures: Figures, axis: TimeAxis) -> str:

@@ -241,15 +241,20 @@ def _list_scopes(figures: Figures) -> str:
             render_chip(one.state),
             _render_meter(one.sums),
             _render_meter(one.evidence),
-            escape(", ".join(TITLES.get(f, f) for f in one.change.families))
-            if one.change
-            else "",
+            escape(_say_difference(one)),
         )
         for one in statuses
     ]
     heads = ("images of", "state", "towards a warning", "towards an alarm", "what differs")
     table = render_table("State of each source", heads, rows, words=(0, 1, 2, 3), wrapped=(4,))
     return table + "".join(_describe_change(one) for one in statuses if one.change)
+
+
+def _say_difference(status: Status) -> str:
+    """The families that differ, or why none is compared yet."""
+    if status.state == "learning":
+        return f"{status.num_reference} of the {MIN_GROUPS} groups of a reference are there"
+    return ", ".join(TITLES.get(f, f) for f in status.change.families) if status.change else ""
 
 
 def _render_meter(share: float) -> str:
