@@ -89,3 +89,47 @@ def test_a_constant_number_that_stays_constant_is_no_evidence():
     for _ in range(10):
         found.add(np.array([0.4]), 1 - rng.random())
     assert found.weigh() > 1e4
+
+
+def test_after_an_alarm_the_groups_that_ended_it_stay_and_those_of_the_change_go():
+    rng = np.random.default_rng(4)
+    reference, good = rng.normal(size=(40, 5)), rng.normal(size=(10, 5))
+    found = Evidence(COLUMNS, reference, 40)
+    for _ in range(12):
+        found.add(rng.normal(5, 1, size=5), 1 - rng.random())
+    found.end_alarm(good)
+    assert found.weigh() == 0
+    assert (found.groups_GF == np.concatenate([reference, good])).all()
+    found.add(rng.normal(5, 1, size=5), 1 - rng.random())
+    found.end_alarm(good)
+    assert (found.groups_GF == np.concatenate([reference, good, good])).all()
+    found.begin_again()
+    assert (found.groups_GF == reference).all()
+
+
+def count_alarms(end_alarm, num, limit=60.0):
+    """Alarms of streams with a class that the reference has not; each is over in ten groups."""
+    rng = np.random.default_rng(5)
+    found = 0
+    for _ in range(num):
+        groups, left = rng.normal(size=(190, 5)), 0
+        is_there = (rng.random(190) < 0.4) & (np.arange(190) >= 40)
+        groups[:, 3] = np.where(is_there, rng.uniform(1, 2, size=190), 0)
+        evidence = Evidence(COLUMNS, groups[:40], 40)
+        for index in range(40, 190):
+            if left:
+                left -= 1
+                if not left:
+                    end_alarm(evidence, groups[index - 9 : index + 1])
+                continue
+            evidence.add(groups[index], 1 - rng.random())
+            if evidence.weigh() >= limit:
+                found, left = found + 1, 10
+    return found
+
+
+def test_a_class_that_comes_for_the_first_time_is_no_alarm_again_and_again():
+    known = count_alarms(Evidence.end_alarm, 8)
+    forgotten = count_alarms(lambda evidence, good: evidence.begin_again(), 8)
+    assert 8 <= known <= 16
+    assert forgotten >= 1.5 * known

@@ -1,5 +1,6 @@
 """A Monitor learns, warns, cries and calms down, for each camera, each site and everything."""
 
+import io
 import json
 
 import numpy as np
@@ -163,6 +164,36 @@ def test_a_state_that_is_saved_goes_on_where_it_was(reference):
     second.update(rows[200:])
     assert second.statuses == whole.statuses
     assert second.statuses["south"].state != "ok"
+
+
+def test_a_state_that_is_saved_after_an_alarm_goes_on_where_it_was(reference):
+    one_camera = {"cameras": ("south/c",)}
+    first, second = start(reference), start(reference)
+    first.update(make_rows(200, 3, shift=-4, **one_camera))
+    first.update(make_rows(600, 4, **one_camera))
+    evidence = first.scopes["south"].evidence
+    assert evidence.num_good == evidence.num_reference + GOOD_GROUPS
+    restore_state(second, save_state(first))
+    for monitor in (first, second):
+        monitor.update(make_rows(100, 5, shift=-1, **one_camera))
+    assert second.statuses == first.statuses
+    assert second.scopes["south"].evidence.num_good == evidence.num_good
+
+
+def test_a_state_of_version_1_is_read(reference):
+    rows = make_rows(130, 3, shift=-2)
+    whole, older = start(reference), start(reference)
+    whole.update(rows)
+    arrays = dict(np.load(io.BytesIO(save_state(whole))))
+    document = json.loads(arrays["head.json"].tobytes()) | {"schema_version": 1}
+    for head in document["scopes"]:
+        del head["num_good"]
+    arrays["head.json"] = np.frombuffer(json.dumps(document).encode(), np.uint8)
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    restore_state(older, file.getvalue())
+    assert older.statuses == whole.statuses
+    assert save_state(older) == save_state(whole)
 
 
 def test_a_state_of_another_reference_or_a_damaged_one_is_refused(reference):

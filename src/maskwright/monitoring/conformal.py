@@ -12,6 +12,10 @@ average, so over `EPOCH` groups, after which it begins again, it reaches a limit
 with probability at most EPOCH / L (Doob): false alarms are no more often than one in L groups,
 however often it is looked at. The evidence is the mean over the families, in each the mean of
 its distance and its single numbers.
+
+After an alarm R is 0, the groups of the change are forgotten, so that the same change is found
+again as soon, and the groups that ended it are known: what the reference lacks, such as a class
+that comes for the first time, is an alarm once.
 """
 
 from dataclasses import dataclass, field
@@ -32,15 +36,20 @@ _MOST = 1e12
 
 @dataclass(slots=True, eq=False)
 class Evidence:
-    """The detectors of one scope: of columns (up and down), and of distances of families."""
+    """The detectors of one scope: of columns (up and down), and of distances of families.
+
+    The first `num_good` groups are those of the reference, and those that ended an alarm.
+    """
 
     columns: dict[str, slice]
     groups_GF: Rows
     num_reference: int
     of_columns_2F: Rows = field(init=False)
     of_families: Rows = field(init=False)
+    num_good: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.num_good = self.num_reference
         self.of_columns_2F = np.zeros((2, self.groups_GF.shape[1]))
         self.of_families = np.zeros(len(self.columns))
 
@@ -60,7 +69,14 @@ class Evidence:
 
     def begin_again(self) -> None:
         """Forget all groups but those of the reference."""
-        self.groups_GF = self.groups_GF[: self.num_reference]
+        self._keep(self.groups_GF[: self.num_reference])
+
+    def end_alarm(self, good_WF: Rows) -> None:
+        """Forget the groups of the change, and rank later ones among these good ones too."""
+        self._keep(np.concatenate([self.groups_GF[: self.num_good], good_WF]))
+
+    def _keep(self, groups_GF: Rows) -> None:
+        self.groups_GF, self.num_good = groups_GF, len(groups_GF)
         self.of_columns_2F[:], self.of_families[:] = 0, 0
 
     def weigh_families(self) -> dict[str, float]:

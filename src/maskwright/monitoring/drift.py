@@ -267,11 +267,8 @@ def find_effects(
     size_F = np.divide(
         difference_F, spread_F, out=np.zeros_like(difference_F), where=spread_F > 0
     )
-    drawn = [
-        rows[rng.integers(len(rows), size=(BOOTSTRAPS, len(rows)))].mean(1)
-        for rows in (before_AF, after_BF)
-    ]
-    low_F, high_F = np.quantile(drawn[1] - drawn[0], (0.025, 0.975), axis=0)
+    before_RF, after_RF = _draw_means(before_AF, rng), _draw_means(after_BF, rng)
+    low_F, high_F = np.quantile(after_RF - before_RF, (0.025, 0.975), axis=0)
     for index in np.argsort(-np.abs(size_F))[:_MOST_EFFECTS].tolist():
         yield Effect(
             name=names[index],
@@ -280,3 +277,14 @@ def find_effects(
             interval=(float(low_F[index]), float(high_F[index])),
             size=float(size_F[index]),
         )
+
+
+def _draw_means(
+    values_GF: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """The means of bootstraps (R, F) of groups."""
+    num = len(values_GF)
+    index_RG = rng.integers(num, size=(BOOTSTRAPS, num))
+    first_R = num * np.arange(BOOTSTRAPS)
+    counts_N = np.bincount((index_RG + first_R[:, None]).ravel(), minlength=num * BOOTSTRAPS)
+    return counts_N.reshape(BOOTSTRAPS, num) @ values_GF / num

@@ -3,7 +3,8 @@
 A scope is `learning` until its reference has 30 groups; then it is `ok`, `warning` (the
 cumulative sums, see `cusum`) or `alarm` (the conformal evidence, see `conformal`). It is `ok`
 again when the last ten groups, by permutation tests of all families, do not differ from
-the reference. The same rows give the same answers, however they are divided into calls.
+the reference; until then more of the same is no new alarm. The same rows give the same answers,
+however they are divided into calls.
 """
 
 import zlib
@@ -153,34 +154,40 @@ class ScopeMonitor:
                 rows_NF[: num * size], names[: num * size], num
             )
             for index in range(num):
-                self._judge(groups_2GF[:, index], keys[(index + 1) * size - 1 - num_before])
+                self.judge(groups_2GF[:, index], keys[(index + 1) * size - 1 - num_before])
         self.pending_nF, self.pending_sources = rows_NF[num * size :], names[num * size :]
 
-    def _judge(self, group_2F: Rows, key: str) -> None:
+    def judge(self, group_2F: Rows, key: str) -> None:
+        """Judge one more group, of features and values; `key` is that of its last image."""
         self.num_groups += 1
         rng = np.random.default_rng(
             [self.seed, zlib.crc32(self.reference.scope.encode()), self.num_groups]
         )
         self.window_2WF = np.concatenate([self.window_2WF, group_2F[:, None]], axis=1)
         self.window_2WF = self.window_2WF[:, -GOOD_GROUPS:]
-        if self.state != "alarm":
-            self.evidence.add(group_2F[0], 1 - rng.random())
-            self.sums.add(group_2F[0])
-        if self.state != "alarm" and self.evidence.weigh() >= self.limit:
-            self._enter("alarm", key, rng)
-        elif self.state == "ok" and self.sums.weigh() >= self.sums.limit:
-            self._enter("warning", key, rng)
-        elif self.state in ("warning", "alarm"):
+        said = self.state if self.state == "alarm" else self.count(group_2F[0], rng)
+        if said != self.state and (said == "alarm" or self.state == "ok"):
+            self._enter(said, key, rng)
+        elif self.state != "ok":
             self.change = self._compare(rng)
             if not self.change.families and self.num_groups - self.since >= GOOD_GROUPS:
                 self._enter("ok", key, rng)
 
+    def count(self, group_F: Rows, rng: np.random.Generator) -> State:
+        """Count one more group, and say what that comes to, whatever the state is."""
+        self.evidence.add(group_F, 1 - rng.random())
+        self.sums.add(group_F)
+        if self.evidence.weigh() >= self.limit:
+            return "alarm"
+        return "warning" if self.sums.weigh() >= self.sums.limit else "ok"
+
     def _enter(self, state: State, key: str, rng: np.random.Generator) -> None:
+        if state == "ok":
+            self.sums.begin_again()
+            if self.state == "alarm":
+                self.evidence.end_alarm(self.window_2WF[0])
         self.state, self.since, self.since_key = state, self.num_groups, key
         self.change = None if state == "ok" else self._compare(rng)
-        if state == "ok":
-            self.evidence.begin_again()
-            self.sums.begin_again()
 
     def _compare(self, rng: np.random.Generator) -> Change:
         """The window against the reference."""

@@ -1,8 +1,9 @@
 """Replay: run the detector over history in which nothing changed, and count what it cries.
 
 The log is one ring of images. Each replay cuts it at a random place: one half is the reference,
-the other comes image by image. Cries without a change are false; a change is put on a share
-of the images from a random group on, and the groups until a cry are its delay.
+the other comes image by image, as to a server: a cry is the begin of a warning or an alarm.
+Cries without a change are false; a change is put on a share of the images from a random group
+on, and the groups until a cry are its delay.
 """
 
 import copy
@@ -144,8 +145,7 @@ def replay(
         _require_reference(largest, len(log))
         tally.days += len(stream) / images_per_day
         for name, scope in monitor.scopes.items():
-            groups_GF = _average(scope, stream, name)
-            for state, _ in _cry(copy.deepcopy(scope), groups_GF, rng):
+            for state, _ in _cry(copy.deepcopy(scope), _average(scope, stream, name)):
                 tally.cries[state] += 1
         for case, found in _find(largest, stream, shifts or {}, shares, rng):
             tally.delays.setdefault(case, []).append(found)
@@ -205,38 +205,31 @@ def _require_reference(scope: ScopeMonitor, num_images: int) -> None:
 
 
 def _average(scope: ScopeMonitor, stream: Observed, name: str) -> Rows:
-    """The groups of the images of a scope."""
+    """The groups (2, G, F) of the images of a scope."""
     at_n = np.flatnonzero([name in list_scopes(source) for source in stream.sources])
     part = _take(stream, at_n)
     return _average_values(scope, join_values(part), part.sources)
 
 
 def _average_values(scope: ScopeMonitor, values_nF: Rows, sources: Sequence[str]) -> Rows:
-    """The features of the groups of some images; those that are left at the end are not one."""
+    """The groups (2, G, F) of some images; those that are left at the end are not one."""
     size = scope.reference.size
     num = len(values_nF) // size
     if not num:
-        return np.zeros((0, values_nF.shape[1]))
+        return np.zeros((2, 0, values_nF.shape[1]))
     whole = num * size
-    averages_2GF = scope.reference.centers.average(values_nF[:whole], sources[:whole], num)
-    return np.asarray(averages_2GF[0])
+    return scope.reference.centers.average(values_nF[:whole], sources[:whole], num)
 
 
-def _cry(
-    scope: ScopeMonitor, groups_GF: Rows, rng: np.random.Generator
-) -> Iterator[tuple[str, int]]:
-    """Yield each cry with its number of groups; the detector that cried begins again."""
+def _cry(scope: ScopeMonitor, groups_2GF: Rows) -> Iterator[tuple[str, int]]:
+    """Yield each warning and alarm that begins, with the number of groups until then."""
     if scope.reference.is_learning:
         return
-    for number, group_F in enumerate(groups_GF, start=1):
-        scope.evidence.add(group_F, 1 - rng.random())
-        scope.sums.add(group_F)
-        if scope.sums.weigh() >= scope.sums.limit:
-            scope.sums.begin_again()
-            yield "warning", number
-        if scope.evidence.weigh() >= scope.limit:
-            scope.evidence.begin_again()
-            yield "alarm", number
+    for number in range(groups_2GF.shape[1]):
+        before = scope.state
+        scope.judge(groups_2GF[:, number], key="")
+        if scope.state not in (before, "ok"):
+            yield scope.state, number + 1
 
 
 def _find(
@@ -251,24 +244,36 @@ def _find(
     plain_nF = join_values(stream)
     quiet = int(rng.integers(1 + min(_MOST_QUIET, len(plain_nF) // size // 2)))
     before = copy.deepcopy(scope)
-    groups_GF = _average_values(scope, plain_nF[: quiet * size], stream.sources[: quiet * size])
-    for _ in _cry(before, groups_GF, rng):
-        pass
+    groups_2GF = _average_values(
+        scope, plain_nF[: quiet * size], stream.sources[: quiet * size]
+    )
+    if any(_cry(before, groups_2GF)):
+        before = copy.deepcopy(scope)
     end = min(len(plain_nF), (quiet + MOST_GROUPS) * size)
     for (kind, severity), shift in shifts.items():
         shifted_nF = shift(stream, rng)
         for share in shares:
             is_shifted_n = rng.random(len(plain_nF)) < share
             rows_nF = np.where(is_shifted_n[:, None], shifted_nF, plain_nF)
-            groups_GF = _average_values(
+            groups_2GF = _average_values(
                 scope, rows_nF[quiet * size : end], stream.sources[quiet * size : end]
             )
-            first = {"warning": MOST_GROUPS + 1, "alarm": MOST_GROUPS + 1}
-            for state, number in _cry(copy.deepcopy(before), groups_GF, rng):
-                first[state] = min(first[state], number)
-                if max(first.values()) <= MOST_GROUPS:
-                    break
-            yield (kind, severity, share), (first["warning"], first["alarm"])
+            delays = _find_first(copy.deepcopy(before), groups_2GF[0], rng)
+            yield (kind, severity, share), delays
+
+
+def _find_first(
+    scope: ScopeMonitor, groups_GF: Rows, rng: np.random.Generator
+) -> tuple[int, int]:
+    """The groups until the first cry, and until the first alarm."""
+    first = MOST_GROUPS + 1
+    for number, group_F in enumerate(groups_GF, start=1):
+        said = scope.count(group_F, rng)
+        if said != "ok":
+            first = min(first, number)
+        if said == "alarm":
+            return first, number
+    return first, MOST_GROUPS + 1
 
 
 def _count_cries(num: int, days: float, target: Target) -> FalseCries:

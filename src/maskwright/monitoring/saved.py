@@ -10,10 +10,16 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from ..core.typed import MALFORMED
-from ..core.versioned import Schema
+from ..core.versioned import Document, Schema
 from .monitor import Change, Monitor, ScopeMonitor
 
-SCHEMA = Schema(kind="state of a monitor", version=1)
+
+def _add_num_good(document: Document) -> Document:
+    heads = [head | {"num_good": head["reference"][0]} for head in document["scopes"]]
+    return document | {"scopes": heads}
+
+
+SCHEMA = Schema(kind="state of a monitor", version=2, upgrades={1: _add_num_good})
 _HEAD = "head.json"
 
 
@@ -28,6 +34,7 @@ def save_state(monitor: Monitor) -> bytes:
                 "scope": one.reference.scope,
                 "reference": list(one.reference.features_GF.shape),
                 "state": one.state,
+                "num_good": one.evidence.num_good,
                 "num_groups": one.num_groups,
                 "since": one.since,
                 "since_key": one.since_key,
@@ -63,6 +70,7 @@ def restore_state(monitor: Monitor, state: bytes) -> None:
         one = monitor.scopes[name]
         change = head.pop("change")
         one.change = None if change is None else Change.from_json(change)
+        one.evidence.num_good = head["num_good"]
         for attribute in ("state", "num_groups", "since", "since_key", "pending_sources"):
             setattr(one, attribute, head[attribute])
         _take_arrays(one, {key: arrays[f"{index}/{key}"] for key, _ in _list_arrays(one)})
