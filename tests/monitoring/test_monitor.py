@@ -70,6 +70,23 @@ def test_a_group_of_several_cameras_spans_the_time_of_a_group_of_each(reference)
     assert found[""].num_images == 1500
 
 
+def test_images_without_a_source_stand_beside_those_of_a_site_and_of_its_camera():
+    rows = make_rows(300, 1, cameras=("", "north", "north/a"), rho=0.0)
+    reference = Observed.gather(rows, where="x")
+    found = build_references(reference)
+    assert {scope: one.num_images for scope, one in found.items()} == {
+        "": 900,
+        "north": 600,
+        "north/a": 300,
+    }
+    of_camera = [row for row in rows if row.source == "north/a"]
+    (alone,) = build_references(Observed.gather(of_camera, where="x")).values()
+    np.testing.assert_allclose(found["north/a"].values_GF, alone.values_GF, atol=1e-12)
+    rows = make_rows(40, 2, cameras=("", "north", "north/a"), rho=0.0)
+    statuses = start(reference).update(rows)
+    assert {scope: one.state for scope, one in statuses.items()} == dict.fromkeys(found, "ok")
+
+
 def test_shares_of_a_group_are_averaged_before_their_logarithm():
     """Half of the images without a class do not hide that the others have twice as much."""
     names = {"classes": ("car", "road")}

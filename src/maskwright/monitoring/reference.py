@@ -93,7 +93,6 @@ def list_scopes(source: str) -> tuple[str, ...]:
 
 def build_references(observed: Observed) -> dict[str, Reference]:
     """The reference of each scope, the largest first."""
-    values_NF = join_values(observed)
     sources_N = np.array(observed.sources)
     members: dict[str, frozenset[str]] = {}
     for source in dict.fromkeys(observed.sources):
@@ -101,15 +100,13 @@ def build_references(observed: Observed) -> dict[str, Reference]:
             members[scope] = members.get(scope, frozenset()) | {source}
     scopes = {s: m for s, m in members.items() if not s or m != members[_get_parent(s)]}
     own = {
-        source: _build(source, {}, observed, values_NF[at_N])
+        source: _build(source, {}, observed, sources_N == source)
         for source in dict.fromkeys(observed.sources)
-        for at_N in [sources_N == source]
     }
     found = {}
     for scope, inside in sorted(scopes.items()):
-        at_N = np.isin(sources_N, list(inside))
         known = {name: own[name] for name in sorted(inside) if not own[name].is_learning}
-        found[scope] = _build(scope, known, observed, values_NF[at_N])
+        found[scope] = _build(scope, known, observed, np.isin(sources_N, list(inside)))
     return found
 
 
@@ -123,13 +120,13 @@ def _get_parent(scope: str) -> str:
 
 
 def _build(
-    scope: str, known: Mapping[str, Reference], observed: Observed, values_NF: Rows
+    scope: str, known: Mapping[str, Reference], observed: Observed, at_N: NDArray[np.bool_]
 ) -> Reference:
-    """The reference of the given images; `known` are the cameras with enough of their own.
+    """The reference of the images of `at_N`; `known` are the cameras with enough of their own.
 
     A group spans as much time as the group of each of these cameras.
     """
-    inside = [source for source in observed.sources if scope in list_scopes(source)]
+    values_NF, inside = join_values(observed)[at_N], np.array(observed.sources)[at_N].tolist()
     centers = Centers(names=observed.names, shifts=_find_shifts(known))
     size = max(
         (math.ceil(one.size * len(values_NF) / one.num_images) for one in known.values()),
