@@ -194,7 +194,7 @@ def evaluate(
     """Score a model on one split of a dataset, or on all of an open Dataset.
 
     Args:
-        model: From `open_model`, or the path of a Bundle or a Run.
+        model: From `open_model`, the path of a Bundle or a Run, or the address of a served one.
         data: The path of a dataset, or an open Dataset.
         split: The split to score on, where `data` is a path.
         options: Those of `evaluation.evaluate.evaluate`, such as `detail` and `group`.
@@ -205,10 +205,9 @@ def evaluate(
     """
     from .evaluation.evaluate import evaluate as score
 
-    predictor = model if isinstance(model, Predictor) else open_model(model)
     if isinstance(data, Path | str):
         data = open_dataset(data).subset(split)
-    return score(predictor, data, **options)
+    return score(_open(model), data, **options)
 
 
 def diff(a: Dataset | Path | str, b: Dataset | Path | str, **options: Any) -> "Difference":

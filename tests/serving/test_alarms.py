@@ -194,6 +194,7 @@ def test_a_delivery_is_tried_again_and_then_given_up_with_its_reason(
         assert list_due(connection, time.time(), ["chat"]) == []
         (dead,) = list_failed(connection, since=time.time() - 9, most=9)
         assert (dead.state, dead.attempts, dead.error) == (DEAD, 3, "answered 500")
+        assert dead.due <= time.time()  # when it was given up
         assert list_failed(connection, since=time.time() + 999, most=9) == []
 
 

@@ -7,10 +7,13 @@ from typer.testing import CliRunner
 import maskwright
 from maskwright.cli.main import app
 from maskwright.core.errors import ConfigError, DataError
+from maskwright.core.labels import LabelSpec
 from maskwright.data.pixels.images import read_data
 from maskwright.inference.predictor import open_model
 from maskwright.serving.client import Client, open_remote, split_address
 from maskwright.serving.exactfile import encode_exactly
+
+from ..painted import PaintedDataset, PaintedImage
 
 
 def test_a_client_returns_the_prediction_of_the_model(server, small, photographs):
@@ -50,6 +53,25 @@ def test_predict_by_a_server_writes_what_predict_by_the_bundle_writes(
     assert len(names) > 5
     for name in names:
         assert (there / name).read_bytes() == (here / name).read_bytes(), name
+
+
+def test_evaluate_by_a_server_has_the_scores_of_the_bundle_but_those_of_confidence(
+    server, small, photographs, tmp_path
+):
+    rng = np.random.default_rng(0)
+    names = tuple(small.card.labels.names)
+    images = tuple(
+        PaintedImage(f"{n}", "test", photo, rng.integers(0, 4, photo.shape[:2], np.uint8))
+        for n, photo in enumerate(photographs)
+    )
+    data = PaintedDataset(LabelSpec.from_names(names), images)
+    address = f"{server.address}/small"
+    here, there = maskwright.evaluate(small.root, data), maskwright.evaluate(address, data)
+    assert there.scores["miou"].value == here.scores["miou"].value
+    assert there.scores.keys() < here.scores.keys()
+    assert there.notes[-1].startswith("a server predicted the class maps")
+    with pytest.raises(ConfigError, match="a gallery needs the shares of the classes"):
+        maskwright.evaluate(address, data, gallery_in=tmp_path)
 
 
 def test_the_command_line_takes_an_address_and_refuses_what_the_server_has_chosen(

@@ -177,6 +177,23 @@ def test_the_state_is_that_of_the_worst_source_that_is_shown(app, watch, monkeyp
         assert said in page, scope
 
 
+def test_what_differs_in_other_sources_is_behind_their_names(app, watch, monkeypatch):
+    (judged,) = watch.judge.list_judged()
+    known = judged.statuses[""]
+    assert known.change is not None
+    changed = {scope: replace(known, scope=scope) for scope in ("", "hall/camera-1")}
+    monkeypatch.setattr(judged, "statuses", changed)
+    for scope, opened, closed in (
+        ("", "all images", "hall/camera-1"),
+        ("hall/camera-1", "hall/camera-1", "all images"),
+        ("hall/camera-0", "all images", "hall/camera-1"),
+    ):
+        page = ask(app, "GET", f"/watch?span=6h&source={scope}").body.decode()
+        assert f"<h3>{opened}</h3>" in page
+        assert f"<summary>What differs in {closed}</summary>" in page
+        assert page.count("<details>") == 1
+
+
 def test_a_source_that_learns_says_how_far_it_is(app, watch, monkeypatch):
     (judged,) = watch.judge.list_judged()
     status = replace(judged.statuses[""], state="learning", num_reference=12, change=None)

@@ -78,8 +78,7 @@ def evaluate(
     values = SeenValues(labels=dataset.spec, spec=spec, total=len(dataset))
     album = _plan_album(dataset, files, listed.groups, display)
     gallery = _open_gallery(gallery_in, dataset, album)
-    tally = Tally(dataset.spec, scoring)
-    scorer = ImageScorer(model, dataset, scoring, listed)
+    tally, scorer = Tally(dataset.spec, scoring), ImageScorer(model, dataset, scoring, listed)
     scored = _score_all(scorer, remote, is_seen=bool(gallery_in or observe))
     scored = progress(scored, total=len(dataset), what="evaluating")
     for index, (sample, image, counted) in enumerate(scored):
@@ -93,13 +92,21 @@ def evaluate(
             _pass_on(sample, image, image.model.decision, gallery, observe)
     if gallery is not None:
         gallery.write(dataset.name)
-    return tally.report(
+    report = tally.report(
         provenance=_provenance(model, dataset),
         settings=_describe_settings(model, scoring),
         ranked=extremes.rank(),
         intensities=values.finish(),
         volumes=album.finish(),
     )
+    return replace(report, notes=(*report.notes, *_list_notes(model)))
+
+
+def _list_notes(model: Predictor) -> tuple[str, ...]:
+    """What a report lacks where the model is one of a server."""
+    if model.gives_logits:
+        return ()
+    return ("a server predicted the class maps: scores of confidence need the Bundle itself",)
 
 
 def _prepare(model: Predictor, dataset: Dataset, progress: Progress) -> Dataset:
@@ -114,6 +121,11 @@ def _score_all(
     scorer: ImageScorer, remote: Remote | None, *, is_seen: bool
 ) -> Iterator[ScoredSample]:
     """Each image with its counts, in order; `is_seen`: its prediction is needed here."""
+    if is_seen and not scorer.model.gives_logits:
+        raise ConfigError(
+            "a gallery needs the shares of the classes, which a server does not give; open the "
+            "Bundle for it"
+        )
     if remote is None:
         return scorer.score_all()
     if is_seen:
@@ -171,7 +183,7 @@ def _choose_scoring(
     rule, labels = model.card.decide, model.card.labels
     reported = () if rule is None else tuple(map(labels.index, rule.classes))
     detail = replace(detail, things=dataset.spec.things, reported=reported)
-    return Scoring.from_detail(detail, has_logits=True)
+    return Scoring.from_detail(detail, has_logits=model.gives_logits)
 
 
 def _open_gallery(folder: Path | None, dataset: Dataset, album: VolumeAlbum) -> Gallery | None:

@@ -51,20 +51,27 @@ class ImageScorer:
         file, where = self.dataset.image_file(index), self.dataset.describe(index)
         if file is not None:
             self.model.card.input.require_modality(file.modality, where=where)
-        logits = self.model.logits(sample.image_HWC, sample.valid_HW, where=where)
-        decision = self.model.decide(
-            logits,
-            sample.image_HWC,
-            sample.valid_HW,
-            spacing_mm_HW=None if file is None else file.spacing_mm_HW,
-            where=where,
-        )
-        output = ModelOutput(decision=decision, planes=partial(planes, decision.logits))
+        spacing_mm_HW = None if file is None else file.spacing_mm_HW
+        labels_HW, output = self._predict(sample, spacing_mm_HW, where)
         image = ScoredImage.from_labels(
-            sample.key, truth_HW, decision.labels_HW, self._num_classes, model=output
+            sample.key, truth_HW, labels_HW, self._num_classes, model=output
         )
         sample = self._select_slice(sample)
         return ScoredSample(sample, image, self._count(index, image, sample))
+
+    def _predict(
+        self, sample: Sample, spacing_mm_HW: tuple[float, float] | None, where: str
+    ) -> tuple[LabelMap, ModelOutput | None]:
+        """The class map, and the output of a model that gives logits."""
+        image_HWC, valid_HW = sample.image_HWC, sample.valid_HW
+        if not self.model.gives_logits:
+            return self.model.label(image_HWC, valid_HW, where=where), None
+        logits = self.model.logits(image_HWC, valid_HW, where=where)
+        decision = self.model.decide(
+            logits, image_HWC, valid_HW, spacing_mm_HW=spacing_mm_HW, where=where
+        )
+        output = ModelOutput(decision=decision, planes=partial(planes, decision.logits))
+        return decision.labels_HW, output
 
     def restore(self, index: int, predicted_HW: LabelMap, counted: Counted) -> ScoredSample:
         """The result of `score` of another process, without the output of the model."""

@@ -62,8 +62,8 @@ class EvaluationWork:
         num_threads: int,  # noqa: ARG002 - images are scored one after the other
     ) -> Callable[[ImagePart], tuple[int, list[RemoteImage]]]:
         """Open the model in the process of a worker; the result scores a part."""
-        scoring = Scoring.from_detail(self.detail, has_logits=True)
         model = self.open_model(options=options)
+        scoring = Scoring.from_detail(self.detail, has_logits=model.gives_logits)
         return partial(_score_part, ImageScorer(model, self.dataset, scoring, self.listed))
 
     def give_up(self, part: ImagePart, *, num_deaths: int) -> Any:

@@ -73,6 +73,11 @@ class Predictor:
     need: MemoryNeed = field(default_factory=MemoryNeed, compare=False, repr=False)
     notes: tuple[str, ...] = ()
 
+    @property
+    def gives_logits(self) -> bool:
+        """Whether `logits` gives any: a server gives classes and confidence alone."""
+        return True
+
     def predict(
         self,
         image_HWC: Image,

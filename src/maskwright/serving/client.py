@@ -245,7 +245,7 @@ class RemoteEngine(Engine):
         self.name, self.precision = name, precision
 
     def __call__(self, _image_BCHW: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits stay on the server."""
+        """Refuse: logits stay on the server."""
         raise ConfigError(
             f"a server gives classes and confidence, not the logits of {self.name}; open the "
             f"Bundle for this"
@@ -258,6 +258,11 @@ class RemotePredictor(Predictor):
 
     client: Client = Client("http://localhost")
     name: str = ""
+
+    @property
+    def gives_logits(self) -> bool:
+        """Logits stay on the server."""
+        return False
 
     def predict(
         self,

@@ -45,7 +45,7 @@ class Alarm:
 class Delivery:
     """An alarm to be sent by a channel: `attempts` have failed, the next is `due`.
 
-    Of one that was given up, `due` is about the time of the last attempt.
+    Of one that was given up, `due` is the time of its last attempt.
     """
 
     n: int

@@ -253,10 +253,13 @@ def _settle_delivery(one: Delivery, reason: str, *, is_final: bool) -> Mapping[s
     """The columns of a delivery after an attempt."""
     if not reason:
         return {"state": SENT, "error": ""}
-    if is_final or one.attempts >= len(_PAUSES_S):
-        return {"state": DEAD, "attempts": one.attempts + 1, "error": reason}
-    due = time.time() + _PAUSES_S[one.attempts]
-    return {"state": WAITING, "attempts": one.attempts + 1, "due": due, "error": reason}
+    is_dead = is_final or one.attempts >= len(_PAUSES_S)
+    return {
+        "state": DEAD if is_dead else WAITING,
+        "attempts": one.attempts + 1,
+        "due": time.time() + (0.0 if is_dead else _PAUSES_S[one.attempts]),  # or given up at
+        "error": reason,
+    }
 
 
 def _read_recent(connection: Connection, since: float) -> dict[tuple[str, str], Window]:

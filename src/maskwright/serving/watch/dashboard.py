@@ -247,7 +247,11 @@ def _list_scopes(figures: Figures) -> str:
     ]
     heads = ("images of", "state", "towards a warning", "towards an alarm", "what differs")
     table = render_table("State of each source", heads, rows, words=(0, 1, 2, 3), wrapped=(4,))
-    return table + "".join(_describe_change(one) for one in statuses if one.change)
+    changed = [one.scope for one in statuses if one.change]
+    shown = figures.view.scope if figures.view.scope in changed else "".join(changed[:1])
+    return table + "".join(
+        _describe_change(one, is_open=one.scope == shown) for one in statuses
+    )
 
 
 def _say_difference(status: Status) -> str:
@@ -264,8 +268,8 @@ def _render_meter(share: float) -> str:
     )
 
 
-def _describe_change(status: Status) -> str:
-    """The numbers that differ most, in each family that changed."""
+def _describe_change(status: Status, *, is_open: bool) -> str:
+    """The numbers that differ most, in each family that changed; folded unless `is_open`."""
     if status.change is None or not status.change.effects:
         return ""
     rows: list[tuple[str, ...]] = []
@@ -280,7 +284,9 @@ def _describe_change(status: Status) -> str:
     heads = ("number", "before", "now", "difference (95 %)", "in standard deviations")
     scope = status.scope or "all images"
     table = render_table(f"What differs in {scope}", heads, rows)
-    return f"<h3>{escape(scope)}</h3>{table}"
+    if is_open:
+        return f"<h3>{escape(scope)}</h3>{table}"
+    return f"<details><summary>What differs in {escape(scope)}</summary>{table}</details>"
 
 
 def _format_both(before: float, after: float, unit: Unit) -> tuple[str, str]:
