@@ -70,7 +70,7 @@ def chart(
     if out.exists() and not overwrite:
         raise OutputError(f"{out}: exists; replace it with --overwrite, or choose another -o")
     chosen = parse_where(where or [])
-    charts = {}
+    charts, left_out = {}, []
     for group, series in _read(table, figure, chosen, each).items():
         try:
             charts[group] = (
@@ -78,12 +78,15 @@ def chart(
                 ControlChart.from_values(series.values, num_baseline=first),
             )
         except DataError as error:
-            raise DataError(f"{_name(table)}: {group or figure}: {error}") from error
+            left_out.append(f"{group or (f'rows without {each}' if each else figure)}: {error}")
+    if not charts:
+        raise DataError(f"{_name(table)}: {left_out[0]}")
     title = _name(table)
     subtitle = ", ".join((title, *(f"{name} {value}" for name, value in chosen.items())))
     write_text(out, render_charts(figure, charts, subtitle))
     for line in _describe(figure, charts):
         console.say(line)
+    console.say_all(f"left out: {line}" for line in left_out)
     console.say(f"page  {out}")
     console.result({group: _to_json(*each) for group, each in charts.items()})
     if any(one.signals for _, one in charts.values()):

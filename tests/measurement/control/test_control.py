@@ -1,6 +1,7 @@
 """Control charts: limits and rules of the handbook, and the verb on a table of measure."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,6 +96,20 @@ def test_the_verb_charts_each_lot_and_says_what_is_out_of_control(tmp_path):
         == 0
     )
     assert "exists; replace it" in str(CliRunner().invoke(app, [*words, *more]).exception)
+
+
+def test_a_group_of_too_few_values_is_left_out_and_named(tmp_path):
+    table = Path(write_table(tmp_path / "coverage.csv"))
+    with table.open("a") as file:
+        file.write("lot-c/00,whole,crack,1\nother,whole,crack,1\n")
+    words = ["chart", str(table), "--figure", "percent", "--where", "class=crack"]
+    words += ["-o", str(tmp_path / "chart.html"), "--overwrite", "--each"]
+    done = CliRunner().invoke(app, [*words, r"lot-\w|other"])
+    assert done.exit_code == 0, done.output
+    assert "left out: lot-c: limits from 1 of 1 values; they need 20 or more" in done.output
+    assert "lot-b: 24 values" in done.output
+    none = CliRunner().invoke(app, [*words, "image"])
+    assert "lot-a/00: limits from 1 of 1 values" in str(none.exception)
 
 
 def test_what_a_table_lacks_is_named(tmp_path):
