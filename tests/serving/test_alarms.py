@@ -261,6 +261,10 @@ def test_a_loss_that_has_risen_by_truth_is_an_alarm_and_the_usual_loss_is_none(d
         r"mean IoU by truth 0\.4\d\d, of the first 100 images with truth 0\.8\d\d",
         alarm.document["text"],
     )
+    with database.read() as connection:
+        known = {r.key: r.score[0][0] for r in list_records(connection)[-100:]}
+    shown = [known[one["key"]] for one in alarm.document["examples"]]
+    assert shown == sorted(known.values())[:3]
 
 
 def test_losses_outlive_the_rows_of_their_images(database):

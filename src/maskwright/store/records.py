@@ -188,6 +188,14 @@ def find_records(connection: Connection, key: str) -> list[Record]:
     return [_to_record(row) for row in connection.execute(query)]
 
 
+def list_numbered(connection: Connection, numbers: Sequence[int]) -> list[Record]:
+    """The records of these numbers, in their order; those that are gone are left out."""
+    table = tables.record
+    rows = connection.execute(select(table).where(table.c.n.in_(numbers)))
+    found = {row.n: _to_record(row) for row in rows}
+    return [found[n] for n in numbers if n in found]
+
+
 def list_truth_counts(
     connection: Connection, chosen: RecordFilter
 ) -> list[tuple[str, int, TruthCounts]]:

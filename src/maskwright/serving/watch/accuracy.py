@@ -14,7 +14,7 @@ from ...core.confusion import Confusion
 from ...core.scores import Margins, iou, mean_iou
 from ...monitoring.risk import Risk, judge_risk, measure_loss
 from ...store.database import Connection, read_meta, write_meta
-from ...store.records import Record, RecordFilter, list_truth_counts
+from ...store.records import Record, RecordFilter, list_numbered, list_truth_counts
 from .view import View
 
 NUM_REFERENCE = 100
@@ -88,6 +88,13 @@ def read_losses(connection: Connection, bundle: str) -> list[float]:
     """The loss of each image of a Bundle whose truth has come, in the order of the images."""
     found = _read_losses(connection, RecordFilter(bundle=bundle)).get(bundle, {})
     return [loss for _, loss in sorted((_read_kept(connection, bundle) | found).items())]
+
+
+def list_worst(connection: Connection, bundle: str, most: int) -> list[Record]:
+    """The images of the largest loss among the last `NUM_REFERENCE` with truth, worst first."""
+    losses = _read_losses(connection, RecordFilter(bundle=bundle)).get(bundle, {})
+    last = sorted(losses)[-NUM_REFERENCE:]
+    return list_numbered(connection, sorted(last, key=lambda n: -losses[n])[:most])
 
 
 def keep_losses(connection: Connection, going: RecordFilter) -> None:

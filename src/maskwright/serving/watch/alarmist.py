@@ -40,7 +40,7 @@ from ...store.records import (
     list_uncertain,
 )
 from ...store.windows import MINUTE_S, list_windows
-from .accuracy import NUM_REFERENCE, judge_losses, read_losses
+from .accuracy import NUM_REFERENCE, judge_losses, list_worst, read_losses
 from .alarmfile import AlarmFile
 from .channels import describe_alarm, send
 from .judge import Judged, Statuses, name_drift
@@ -54,6 +54,9 @@ _NUM_EXAMPLES, _EXAMPLES_S = 3, 3600.0
 _LEVELS = (WARNING, ALARM)
 _OF_REQUESTS = ("failed", "seconds")
 """How the topics of requests begin."""
+
+_LOSS = "loss"
+"""How that of less accuracy begins."""
 
 
 class Alarmist:
@@ -123,7 +126,7 @@ class Alarmist:
                     f"{NUM_REFERENCE} images with truth {1 - risk.reference:.3f}"
                 )
                 document = {"title": f"{model} is less accurate", "text": text}
-            findings.append(_Finding(f"loss {bundle}", document, bundle))
+            findings.append(_Finding(f"{_LOSS} {bundle}", document, bundle))
         with self._database.write() as connection:
             self._settle(connection, findings)
 
@@ -203,7 +206,7 @@ class Alarmist:
             **finding.document,
             **({} if joins is None else {JOINS: joins}),
             "view": f"/watch?{query}",
-            "examples": _list_examples(connection, finding.bundle, finding.scope, now),
+            "examples": _list_examples(connection, finding, now),
         }
         number = raise_alarm(connection, finding.topic, level, document, now)
         is_sent = level == ALARM or self._file.drift == WARNING
@@ -291,10 +294,15 @@ def _describe_drift(judged: Judged, status: Status) -> dict[str, object]:
 
 
 def _list_examples(
-    connection: Connection, bundle: str, scope: str, now: float
+    connection: Connection, finding: _Finding, now: float
 ) -> list[dict[str, object]]:
-    """The images of the last hour of which the model is least sure."""
-    chosen = RecordFilter(bundle=bundle, scope=scope, since=now - _EXAMPLES_S)
+    """The worst images by truth of a risen loss, else the least sure ones of the last hour."""
+    if finding.topic.startswith(_LOSS):
+        found = list_worst(connection, finding.bundle, _NUM_EXAMPLES)
+    else:
+        since = now - _EXAMPLES_S
+        chosen = RecordFilter(bundle=finding.bundle, scope=finding.scope, since=since)
+        found = list_uncertain(connection, chosen, _NUM_EXAMPLES)
     return [
         {
             "key": record.key,
@@ -303,5 +311,5 @@ def _list_examples(
             "confidence": round(1 - record.uncertainty, 4),
             "image": record.image,
         }
-        for record in list_uncertain(connection, chosen, _NUM_EXAMPLES)
+        for record in found
     ]
