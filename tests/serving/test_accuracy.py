@@ -1,6 +1,7 @@
 """Accuracy of images whose truth has come."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,8 +11,12 @@ from typer.testing import CliRunner
 from maskwright.cli.main import app
 from maskwright.core.confusion import Confusion
 from maskwright.core.scores import iou, mean_iou
-from maskwright.serving.watch.accuracy import measure_accuracy
+from maskwright.serving.watch.accuracy import measure_accuracy, read_losses
+from maskwright.serving.watch.alarmfile import AlarmFile
+from maskwright.serving.watch.alarmist import Alarmist
+from maskwright.serving.watch.retention import forget_old
 from maskwright.serving.watch.view import View
+from maskwright.store.alarms import list_alarms
 from maskwright.store.database import Database
 from maskwright.store.records import add_records, list_records
 
@@ -87,3 +92,55 @@ def test_truth_of_a_folder_scores_the_kept_class_maps(tmp_path):
     )
     assert "no KEY.png with the truth of an image is here" in str(empty.exception)
     database.close()
+
+
+def _list_alarms(database):
+    with database.read() as connection:
+        return list_alarms(connection, most=50)
+
+
+def test_a_loss_that_has_risen_by_truth_is_an_alarm_and_the_usual_loss_is_none(database):
+    rng = np.random.default_rng(0)
+
+    def draw(n, wrong):
+        share = float(np.clip(wrong + 0.02 * rng.normal(), 0, 1))
+        bad = round(1000 * share)
+        return make_record(n, score=[[1000 - bad, bad], [bad, 1000 - bad]])
+
+    alarmist = Alarmist(database, AlarmFile())
+    with database.write() as connection:
+        add_records(connection, [draw(n, 0.1) for n in range(200)])
+    alarmist.check_truth()
+    assert _list_alarms(database) == []
+    with database.write() as connection:
+        add_records(connection, [draw(n, 0.5) for n in range(200)])
+    for _ in range(2):
+        alarmist.check_truth()
+    (alarm,) = _list_alarms(database)
+    assert (alarm.level, alarm.document["title"]) == ("alarm", "parts is less accurate")
+    assert re.fullmatch(
+        r"mean IoU by truth 0\.4\d\d, of the first 100 images with truth 0\.8\d\d",
+        alarm.document["text"],
+    )
+    with database.read() as connection:
+        known = {r.key: r.score[0][0] for r in list_records(connection)[-100:]}
+    shown = [known[one["key"]] for one in alarm.document["examples"]]
+    assert shown == sorted(known.values())[:3]
+
+
+def test_losses_outlive_the_rows_of_their_images(database):
+    alarmist = Alarmist(database, AlarmFile())
+    good, bad = [[900, 100], [100, 900]], [[500, 500], [500, 500]]
+    with database.write() as connection:
+        add_records(connection, [make_record(n, at=n, score=good) for n in range(150)])
+        add_records(connection, [make_record(n, at=1e6 + n, score=bad) for n in range(20)])
+        before = read_losses(connection, BUNDLE)
+        for now in (100.0, 200.0, 300.0):
+            forget_old(connection, now, 10.0)
+        assert len(list_records(connection)) == 20
+        assert read_losses(connection, BUNDLE) == before
+        add_records(connection, [make_record(n, at=1e6 + n, score=bad) for n in range(180)])
+    assert before[149:151] == pytest.approx([1 - 9 / 11, 2 / 3], abs=1e-6)
+    alarmist.check_truth()
+    (alarm,) = _list_alarms(database)
+    assert "of the first 100 images with truth 0.818" in alarm.document["text"]
