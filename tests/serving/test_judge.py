@@ -38,6 +38,26 @@ def test_a_reference_grows_until_it_has_the_groups_that_are_needed(tmp_path, mon
     database.close()
 
 
+def test_a_bug_in_the_judgement_is_logged_and_said_and_the_rest_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(judging, "FIRST_REFERENCE", 100)
+    database, log = Database.open(tmp_path / "a.sqlite"), []
+    rows = list(make_stream(1e9, np.random.default_rng(1)))
+    with database.write() as connection:
+        add_records(connection, rows)
+    judge = Judge(database, log=log.append)
+    with monkeypatch.context() as broken:
+        broken.setattr(judging, "Monitor", None)
+        judge.look()
+    (judged,) = judge.list_judged()
+    assert judged.problem == "images are not judged: internal error, see the log of the server"
+    assert [(line["event"], line["bundle"]) for line in log] == [("judge", BUNDLE)]
+    assert "NoneType" in log[0]["error"]
+    judge.look()
+    (judged,) = judge.list_judged()
+    assert (judged.problem, judged.statuses[""].state) == ("", "alarm")
+    database.close()
+
+
 def _judge_in_parts(database, parts):
     """The judged Bundle after each part of its rows."""
     judge = Judge(database)

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from ...core.errors import DataError
+from ...core.errors import DataError, MaskwrightError
 from ...core.observation import OF_SERVER, Observation, parse_observations
 from ...monitoring.groups import MIN_GROUPS, Observed, measure_times
 from ...monitoring.monitor import Monitor, Status
@@ -37,6 +37,7 @@ from ...store.records import (
     mark_reference,
     read_records,
 )
+from ..log import Log, ignore
 
 FIRST_REFERENCE = 1000
 """The images with which a reference begins."""
@@ -108,8 +109,9 @@ class Judge:
         self,
         database: Database,
         report: Callable[[Judged, Statuses], None] | None = None,
+        log: Log = ignore,
     ) -> None:
-        self._database = database
+        self._database, self._log = database, log
         self._report = report
         self._judged: dict[str, Judged] = {}
         self._looking = threading.Lock()
@@ -158,6 +160,7 @@ class Judge:
                 judged.num_saved = judged.num_judged
 
     def _look_at(self, judged: Judged) -> None:
+        judged.problem = ""
         try:
             if judged.monitor is None or judged.has_baseline:
                 self._compare_with_baseline(judged)
@@ -168,6 +171,11 @@ class Judge:
             self._take(judged)
         except DataError as error:
             judged.problem = str(error)
+        except (MaskwrightError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug: other Bundles and the page go on
+            judged.problem = "images are not judged: internal error, see the log of the server"
+            self._log({"event": "judge", "bundle": judged.bundle, "error": repr(error)})
 
     def _take(self, judged: Judged) -> None:
         while judged.monitor is not None and (rows := self._read_new(judged)):

@@ -63,7 +63,8 @@ class Watch:
         self.database = Database.open(self._options.store)
         self._stack.callback(self.database.close)
         alarmist = Alarmist(self.database, self._options.alarms, time.time())
-        self.judge = Judge(self.database, alarmist.report if self._options.records else None)
+        report = alarmist.report if self._options.records else None
+        self.judge = Judge(self.database, report, self._log)
         self.recorder = Recorder(self.database, self._log, self.keeper)
         rounds, sending = Rounds(self._log), Rounds(self._log)  # sending waits for others
         if self._options.records:
