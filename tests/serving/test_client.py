@@ -1,3 +1,4 @@
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -6,10 +7,13 @@ from typer.testing import CliRunner
 
 import maskwright
 from maskwright.cli.main import app
+from maskwright.cli.opening import Opening
 from maskwright.core.errors import ConfigError, DataError
 from maskwright.core.labels import LabelSpec
 from maskwright.data.pixels.images import read_data
+from maskwright.inference.engine import EngineOptions
 from maskwright.inference.predictor import open_model
+from maskwright.inference.tiling import Tiling
 from maskwright.serving.client import Client, open_remote, split_address
 from maskwright.serving.exactfile import encode_exactly
 
@@ -72,6 +76,14 @@ def test_evaluate_by_a_server_has_the_scores_of_the_bundle_but_those_of_confiden
     assert there.notes[-1].startswith("a server predicted the class maps")
     with pytest.raises(ConfigError, match="a gallery needs the shares of the classes"):
         maskwright.evaluate(address, data, gallery_in=tmp_path)
+
+
+def test_workers_open_a_served_model_whatever_the_options_of_their_engines(server, small):
+    opening = Opening(None, None, None, None, accept_licence=False)
+    how = {"tiling": Tiling(), "tta": None, "dropout": 0}
+    call = pickle.loads(pickle.dumps(opening.defer(f"{server.address}/small", **how)))
+    model = call(options=EngineOptions(threads=1))
+    assert (model.model_id, model.gives_logits) == (small.model_id, False)
 
 
 def test_the_command_line_takes_an_address_and_refuses_what_the_server_has_chosen(

@@ -124,11 +124,11 @@ class Opening:
 
         The model of a server, `http://HOST:PORT/NAME`, is opened by `open_remote`.
         """
-        from ..serving.client import is_server, open_remote
+        from ..serving.client import is_server
 
         if is_server(model):
             self._require_plain(how)
-            return partial(open_remote, model)
+            return partial(_open_served, model)
         from ..inference.opening import open_ensemble
 
         return partial(
@@ -194,3 +194,10 @@ class Opening:
             tiling=tiling,
             trust=self.trust,
         )
+
+
+def _open_served(model: str, *, options: "EngineOptions | None" = None) -> "Predictor":  # noqa: ARG001
+    """The model at an address; `options` of a worker are those that the server has chosen."""
+    from ..serving.client import open_remote
+
+    return open_remote(model)
