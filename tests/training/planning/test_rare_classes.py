@@ -5,10 +5,12 @@ from pathlib import Path
 import imbalance
 import numpy as np
 import pytest
+import settings
 
 from maskwright.core.confusion import Confusion
 from maskwright.core.scores import iou, precision, recall
 from maskwright.training.planning.rare_classes import (
+    PASTE_GAIN,
     RARE_IOU,
     SETS,
     WEIGHTS_PRECISION,
@@ -49,6 +51,19 @@ def test_the_figures_in_the_reasons_are_those_that_the_benchmark_wrote(measured)
     for score, figure in ((recall, WEIGHTS_RECALL), (precision, WEIGHTS_PRECISION)):
         values = _of_rare_classes(score)["weights"][SETS[0]].values()
         assert round(np.mean(list(values))) == figure
+
+
+@pytest.mark.parametrize("name", PASTE_GAIN)
+def test_the_gain_of_pasted_objects_is_that_of_the_trials_beside_the_remedy_taken(name):
+    rows = [json.loads(line) for line in settings.RESULTS.read_text().splitlines()]
+    of_data = [row for row in rows if row["data"] == name and "setting" in row]
+    gains = settings.list_gains(of_data, "data.copy_paste 0.5")
+    interval = settings.compute_interval(gains)
+    assert tuple(round(end, 1) for end in interval) == PASTE_GAIN[name]
+    assert (
+        f"{PASTE_GAIN[name][1]:+g} on {name}"
+        in make_plan(situation(), FREE).reasons["data.copy_paste"]
+    )
 
 
 @pytest.mark.parametrize("remedy", [r for r in imbalance.REMEDIES if r != TAKEN])
