@@ -1,5 +1,6 @@
 import pytest
 
+from maskwright.training.machine import Machine
 from maskwright.training.planning.rules import make_plan
 from maskwright.training.recipe import Recipe
 
@@ -53,6 +54,18 @@ def test_a_raised_rate_has_the_usual_warm_up_and_clipping_at_least():
     assert (whole.recipe.optim.warmup_ratio, whole.recipe.optim.lr) == (0.0, 1e-4)
 
 
+def test_a_run_longer_than_those_measured_takes_a_lower_rate_on_every_device():
+    longer = planned("fpn", 80_000)
+    assert longer.recipe.optim.lr == pytest.approx(2e-3 / 4**0.32, rel=5e-3)
+    assert longer.reasons["optim.lr"].startswith(
+        "the best found for batches of 4 to 16, scaled from 20,000 crops to 80,000; "
+    )
+    assert planned("fpn", 80_000, **{"optim.lr": 1e-3}).recipe.optim.lr == 1e-3
+    gpu = Machine("cuda", "GPU", 16, 80 << 30)
+    settings = {"model.arch": "fpn", "optim.precision": "bf16", "schedule.epochs": 160}
+    assert make_plan(situation(gpu), settings).recipe.optim.lr == 2e-3
+
+
 def test_a_short_run_keeps_what_was_measured_and_says_for_how_many_crops_the_authors_rate_is():
     plan = planned("fpn", 8_000)
     optim, usual = plan.recipe.optim, Recipe().optim
@@ -74,7 +87,7 @@ def test_the_optimizer_that_the_user_sets_decides_which_recipe_is_taken():
     sgd = planned("pidnet_s", 8_000, weights="none", **{"optim.name": "sgd"}).recipe.optim
     assert (sgd.lr, sgd.weight_decay) == (0.0133, 5e-4)
     adamw = planned("fpn", 208_000, **{"optim.name": "adamw"})
-    assert adamw.recipe.optim.lr == Recipe().optim.lr
+    assert adamw.recipe.optim.lr == pytest.approx(2e-3 / 10.4**0.32, rel=5e-3)
     assert "sgd 0.01, for another optimizer" in adamw.reasons["optim.lr"]
 
 
