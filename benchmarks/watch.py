@@ -103,7 +103,7 @@ def _list_worlds(
     images = [train.image(k) for k in range(len(train))]
     pool = _gather(model, images, "")
     shifts = _measure(model, images[:: len(images) // CORRUPTED], pool)
-    yield "CamVid", lambda seed: draw_stretches(pool, seed, num=16_000), shifts
+    yield "CamVid", lambda seed: draw_stretches(pool, seed, num=24_000), shifts
 
 
 def _gather(model: Predictor, images: list[Image], where: str) -> Observed:
