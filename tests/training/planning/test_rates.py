@@ -58,7 +58,7 @@ def test_a_run_longer_than_those_measured_takes_a_lower_rate_on_every_device():
     longer = planned("fpn", 80_000)
     assert longer.recipe.optim.lr == pytest.approx(2e-3 / 4**0.32, rel=5e-3)
     assert longer.reasons["optim.lr"].startswith(
-        "the best found for batches of 4 to 16, scaled from 20,000 crops to 80,000; "
+        "works with batches of 4 to 16, scaled from 20,000 crops to 80,000; "
     )
     assert planned("fpn", 80_000, **{"optim.lr": 1e-3}).recipe.optim.lr == 1e-3
     gpu = Machine("cuda", "GPU", 16, 80 << 30)

@@ -10,8 +10,8 @@ the usual warm-up and clipping (one seed; a warm-up of one step and no clipping 
 
 SGD moves weights by steps of the size of the rate: a short run ends before it has learnt, and a
 rate that is raised diverges. Below a tenth of the authors' crops (a rule, not measured here),
-networks with a loss of pixels take AdamW at the rate that was the best for batches of 4 and 16
-(benchmarks/lr.md), in a run of more crops than those less, by the same power of their ratio.
+networks with a loss of pixels take AdamW at a rate that works with batches of 4 and of 16
+(benchmarks/lr.md), in a run of more crops than was tried less, by the same power of the ratio.
 Networks with a loss of their own take the authors' recipe always: nothing else was measured.
 
 Where the whole network starts from trained weights (`model.init`), the rate so found is for
@@ -36,7 +36,7 @@ LARGEST_LR, LARGEST_RANDOM_LR = 5e-3, 2e-3
 """Of AdamW, by scaling to a short run: with a pretrained encoder, and with a random one."""
 
 MEASURED_CROPS = 20_000
-"""Crops of the longest runs in which the rate for all other networks was found."""
+"""Crops of the longest runs in which the rate of all other networks was tried."""
 
 FINE_TUNING_RATIO = 0.1
 """Of the rate for a network that starts from encoder weights, where all of it is trained."""
@@ -94,7 +94,7 @@ def _explain_unfit(plan: Plan, situation: Situation, published: PublishedRecipe)
 
 def _decide_measured(plan: Plan, situation: Situation, reason: str) -> None:
     """Take the values that were found to work with AdamW; a longer run takes a lower rate."""
-    found, num_crops = "the best found for batches of 4 to 16", _count_samples(plan, situation)
+    found, num_crops = "works with batches of 4 to 16", _count_samples(plan, situation)
     if num_crops <= MEASURED_CROPS:
         plan.keep("optim.lr", f"{found}; {reason}")
     else:
