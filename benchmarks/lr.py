@@ -1,12 +1,11 @@
 """Learning rates of AdamW at several batch sizes: what is learnt from the same crops.
 
-    python benchmarks/lr.py ../shared/data/camvid --batch 16 --lr 5e-4 2e-3 --seeds 0 1
+    python benchmarks/lr.py ../shared/data --batch 16 --lr 5e-4 2e-3 --seeds 0 1
 
 A row of lr.jsonl for each training; lr.md is made of them.
 """
 
 import argparse
-import csv
 import itertools
 import json
 from collections.abc import Sequence
@@ -15,21 +14,21 @@ from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
 
-from maskwright.training.options import Callbacks, TrainOptions
-from maskwright.training.run import plan, train_weights
+from settings import Length, Setting, run
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "lr.jsonl", HERE / "lr.md"
-SCALE, CROP_PX, NUM_CROPS = 0.5, (128, 160), 3680
+LENGTH, NUM_CROPS = Length("camvid", (128, 160), epochs=1), 3680
 
 INTRO = f"""\
 # Learning rate by batch size
 
 From `benchmarks/lr.py`: the recipe that `plan` writes for CamVid on a CPU where the extra
 `weights` is installed (FPN on EfficientNet-lite0, AdamW, the encoder at half the rate), at
-scale {SCALE}, fp32, {NUM_CROPS:,} crops of {CROP_PX[0]} x {CROP_PX[1]} px in all: more in a
-batch are fewer steps. mIoU of val at source resolution, in %: mean over the seeds, in brackets
-the least and the greatest. Two cores of an AMD EPYC; nothing here is from a GPU.
+scale {LENGTH.scale}, fp32, {NUM_CROPS:,} crops of {LENGTH.crop_px[0]} x {LENGTH.crop_px[1]} px
+in all: more in a batch are fewer steps. mIoU of val at source resolution, in %: mean over the
+seeds, in brackets the least and the greatest. Two cores of an AMD EPYC; nothing here is from a
+GPU.
 
 The plan takes 0.002 for runs of up to 20,000 crops, on every device; it took 0.0005 on a GPU
 before. These runs have {NUM_CROPS:,}: if the best rate falls with the crops to the power 0.32
@@ -51,13 +50,13 @@ class Row:
 def main() -> None:
     """Run what is asked for, add its rows, and write the page of all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
+    parser.add_argument("folder", type=Path, help="folder of the datasets")
     parser.add_argument("--batch", type=int, nargs="*", default=[])
     parser.add_argument("--lr", type=float, nargs="*", default=[])
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     asked = parser.parse_args()
     for seed, batch, lr in itertools.product(asked.seeds, asked.batch, asked.lr):
-        row = Row(batch=batch, lr=lr, seed=seed, miou=train(asked.data, batch, lr, seed))
+        row = Row(batch=batch, lr=lr, seed=seed, miou=train(asked.folder, batch, lr, seed))
         print(row, flush=True)
         with RESULTS.open("a") as file:
             file.write(json.dumps(asdict(row)) + "\n")
@@ -65,27 +64,19 @@ def main() -> None:
     PAGE.write_text(make_page(rows))
 
 
-def train(data: Path, batch: int, lr: float, seed: int) -> float:
+def train(folder: Path, batch: int, lr: float, seed: int) -> float:
     """The mIoU of the averaged weights at the end."""
-    num_steps = NUM_CROPS // batch
-    settings: dict[str, object] = {
-        "seed": seed,
-        "input.scale_ratio": SCALE,
-        "data.crop_px": list(CROP_PX),
+    values = {
         "data.batch_size": batch,
-        "data.workers": 0,
         "optim.lr": lr,
-        "optim.precision": "fp32",
-        "schedule.epochs": 1,
-        "schedule.steps_per_epoch": num_steps,
-        "schedule.validate_every": 1,
+        "schedule.steps_per_epoch": NUM_CROPS // batch,
     }
     with TemporaryDirectory() as out:
-        recipe, root = Path(out, "recipe.yaml"), Path(out, "run")
-        recipe.write_text(plan(data, settings=settings).to_yaml())
-        train_weights(data, root, TrainOptions(recipe=recipe), Callbacks())
-        *_, last = csv.DictReader((root / "iou.csv").open())
-    return float(last["miou"])
+        recipe = Path(out, "recipe.yaml")
+        recipe.write_text(LENGTH.plan(folder))
+        setting = Setting(f"{lr:g}", values)
+        (row,) = run(setting, seed, LENGTH, recipe, folder / LENGTH.data)
+    return float(row["miou"])
 
 
 def make_page(rows: Sequence[Row]) -> str:

@@ -247,7 +247,7 @@ def _find(
     groups_2GF = _average_values(
         scope, plain_nF[: quiet * size], stream.sources[: quiet * size]
     )
-    if any(_cry(before, groups_2GF)):
+    if any(_cry(before, groups_2GF)):  # a false cry would hide the next: no quiet groups then
         before = copy.deepcopy(scope)
     end = min(len(plain_nF), (quiet + MOST_GROUPS) * size)
     for (kind, severity), shift in shifts.items():

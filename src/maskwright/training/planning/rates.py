@@ -94,13 +94,13 @@ def _explain_unfit(plan: Plan, situation: Situation, published: PublishedRecipe)
 
 def _decide_measured(plan: Plan, situation: Situation, reason: str) -> None:
     """Take the values that were found to work with AdamW; a longer run takes a lower rate."""
-    found, num_crops = "works with batches of 4 to 16", _count_samples(plan, situation)
+    tried, num_crops = "works with batches of 4 to 16", _count_samples(plan, situation)
     if num_crops <= MEASURED_CROPS:
-        plan.keep("optim.lr", f"{found}; {reason}")
+        plan.keep("optim.lr", f"{tried}; {reason}")
     else:
         lr = plan.get("optim.lr") * (MEASURED_CROPS / num_crops) ** HORIZON_POWER
         scaled = f"scaled from {MEASURED_CROPS:,} crops to {num_crops:,}"
-        plan.decide("optim.lr", float(f"{lr:.3g}"), f"{found}, {scaled}; {reason}")
+        plan.decide("optim.lr", float(f"{lr:.3g}"), f"{tried}, {scaled}; {reason}")
     if plan.is_pretrained:
         plan.keep("optim.encoder_lr_ratio", "the encoder is pretrained")
     else:
